@@ -1,0 +1,117 @@
+"""The native core. Arrays go in and out as NumPy; the GIL is released while it works.
+
+Every function checks shapes, dtypes and finiteness of what could crash it, and raises ValueError
+with the argument's name. `threads` = 0 means all cores. Conventions are gsplat's: OpenCV viewmat
+(4, 4) world → camera, K (3, 3) in pixels, quaternions wxyz, pixel centres at half integers.
+"""
+
+from typing import Literal
+
+from avatar_rt.arrays import F32, F64, I32, U8
+from avatar_rt.types import PixelFormat, Quality
+
+ALPHA_MAX: float
+ALPHA_MIN: float
+TRANSMITTANCE_MIN: float
+LOW_PASS: float
+
+def isa() -> str:
+    """The instruction set in use: "baseline", "avx2" or "avx512" (AVATAR_RT_ISA forces one)."""
+
+def available_isas() -> list[str]:
+    """Those that this processor can run, best last."""
+
+def cuda_status() -> str:
+    """ "available", or why CUDA is off."""
+
+def rasterize(
+    means: F32,
+    quats: F32 | None,
+    scales: F32 | None,
+    covars: F32 | None,
+    opacities: F32,
+    colors: F32,
+    viewmat: F64,
+    K: F64,
+    width: int,
+    height: int,
+    background: F32 | None,
+    quality: Quality,
+    threads: int,
+) -> tuple[F32, F32]:
+    """Gaussians → (image (H, W, C) float32, alpha (H, W) float32).
+
+    means (N, 3); either quats (N, 4) and scales (N, 3), or covars (N, 6) float32 as xx xy xz yy yz
+    zz; opacities (N,); colors (N, C), 1 ≤ C ≤ 32. image is premultiplied, over `background` (C,)
+    where given.
+    """
+
+def rasterize_colors_adjoint(
+    means: F32,
+    quats: F32 | None,
+    scales: F32 | None,
+    covars: F32 | None,
+    opacities: F32,
+    viewmat: F64,
+    K: F64,
+    image_gradient: F32,
+    threads: int,
+) -> tuple[F32, F32]:
+    """Adjoint of `rasterize` in the colours: image_gradient (H, W, C) → (Σ w·g (N, C), Σ w (N,)),
+    w being the weight with which a Gaussian is blended into a pixel."""
+
+def rasterize_mesh(
+    points: F32, faces: I32, width: int, height: int, threads: int
+) -> tuple[I32, F32, F32]:
+    """Nearest triangle of each pixel: points (V, 3) float32 hold pixel x, pixel y and depth > 0.
+
+    Returns triangle (H, W) int32 (-1: none), perspective-correct barycentric (H, W, 3) float32 and
+    depth (H, W) float32 (inf: none). Triangles of either orientation are drawn; one with a corner
+    at depth ≤ 0 is not.
+    """
+
+class AvatarCore:
+    """One avatar in the core's own layout: animates and renders it. Safe to use from one thread at
+    a time; several objects may work at once."""
+
+    def __init__(
+        self,
+        vertices: F32,
+        faces: I32,
+        expression_basis: F32,
+        joints: F32,
+        parents: I32,
+        weights: F32,
+        pose_correctives: F32,
+        frame: Literal["affine", "similarity"],
+        triangles: I32,
+        barycentric: F32,
+        offsets: F32,
+        quats: F32,
+        scales: F32,
+        opacities: F32,
+        colors: F32,
+        threads: int,
+    ) -> None: ...
+    def vertices(self, coefficients: F32, joint_rotations: F32, translation: F32) -> F32:
+        """(V, 3) float32 posed vertices."""
+
+    def gaussians(
+        self, coefficients: F32, joint_rotations: F32, translation: F32
+    ) -> tuple[F32, F32]:
+        """(means (N, 3), covars (N, 6)) float32 posed."""
+
+    def render(
+        self,
+        coefficients: F32,
+        joint_rotations: F32,
+        translation: F32,
+        viewmat: F64,
+        K: F64,
+        width: int,
+        height: int,
+        background: F32,
+        format: PixelFormat,
+        quality: Quality,
+    ) -> tuple[U8 | F32, dict[str, float]]:
+        """The whole frame: pixels as avatar_rt.types.Frame lays them out, and seconds per stage."""
