@@ -1,0 +1,42 @@
+"""The command's table of contents: every command has help, and errors are one line, never a trace."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from avatar_rt.cli.main import COMMANDS, main
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_fits_one_screen(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main([command, "--help"])
+    assert stop.value.code == 0
+    text = capsys.readouterr().out
+    assert f"avatar-rt {command}" in text
+    assert len(text.splitlines()) <= 50
+
+
+def test_main_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    text = capsys.readouterr().out
+    assert all(f"\n    {name} " in text for name in COMMANDS)
+
+
+def test_unknown_command_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(["transmogrify"])
+    assert stop.value.code == 2
+    assert "transmogrify" in capsys.readouterr().err
+
+
+def test_doctor_reports_every_part(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["doctor", "--json"]) == 0
+    findings = json.loads(capsys.readouterr().out)["findings"]
+    by_name = {f["name"]: f for f in findings}
+    assert by_name["native core"]["level"] == "ok"
+    assert by_name["face landmarks"]["level"] == "ok"
+    assert all(f["advice"] for f in findings if f["level"] != "ok")
