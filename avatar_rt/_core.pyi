@@ -114,4 +114,11 @@ class AvatarCore:
         format: PixelFormat,
         quality: Quality,
     ) -> tuple[U8 | F32, dict[str, float]]:
-        """The whole frame: pixels as avatar_rt.types.Frame lays them out, and seconds per stage."""
+        """The whole frame: pixels as avatar_rt.types.Frame lays them out, and seconds per stage.
+
+        `background` (3,) lies under rgb8 and i420; rgba8 and float32 keep their alpha instead.
+        """
+
+    @property
+    def skipped(self) -> int:
+        """Gaussians that the last render left out because a number of theirs was not finite."""

@@ -1,0 +1,15 @@
+# Compiler flags that every object of the core shares: warnings, floating point, sanitizers.
+add_library(avatar_rt_flags INTERFACE)
+
+# Never -ffast-math: linked with it, GCC's crtfastmath switches denormals off for the whole process,
+# which breaks other libraries in it (MediaPipe's segmentation among them).
+target_compile_options(avatar_rt_flags INTERFACE
+  $<$<CXX_COMPILER_ID:GNU,Clang,AppleClang>:-Wall -Wextra -fno-math-errno -fno-trapping-math -ffp-contract=fast>)
+if(AVATAR_RT_WERROR)
+  target_compile_options(avatar_rt_flags INTERFACE -Werror)
+endif()
+if(AVATAR_RT_SANITIZE)
+  target_compile_options(avatar_rt_flags INTERFACE
+    -fsanitize=${AVATAR_RT_SANITIZE} -fno-omit-frame-pointer -g)
+  target_link_options(avatar_rt_flags INTERFACE -fsanitize=${AVATAR_RT_SANITIZE})
+endif()

@@ -1,0 +1,240 @@
+// AvatarCore: one avatar, animated and rendered.
+#include <atomic>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "bind/arrays.h"
+#include "bind/register.h"
+#include "core/renderer.h"
+
+namespace avatar_rt::bind {
+namespace {
+
+PixelFormat pixel_format(const std::string& name) {
+  if (name == "rgb8") return PixelFormat::rgb8;
+  if (name == "rgba8") return PixelFormat::rgba8;
+  if (name == "i420") return PixelFormat::i420;
+  if (name == "float32") return PixelFormat::float32;
+  throw py::value_error("format: is '" + name + "', expected rgb8, rgba8, i420 or float32");
+}
+
+py::array empty_pixels(PixelFormat format, int width, int height) {
+  switch (format) {
+    case PixelFormat::rgb8:
+      return py::array_t<std::uint8_t>({height, width, 3});
+    case PixelFormat::rgba8:
+      return py::array_t<std::uint8_t>({height, width, 4});
+    case PixelFormat::i420:
+      if (width % 2 != 0) throw py::value_error("width: must be even for i420");
+      if (height % 2 != 0) throw py::value_error("height: must be even for i420");
+      return py::array_t<std::uint8_t>({height * 3 / 2, width});
+    case PixelFormat::float32:
+      break;
+  }
+  return py::array_t<float>({height, width, 4});
+}
+
+class AvatarCore {
+ public:
+  AvatarCore(const py::object& vertices, const py::object& faces,
+             const py::object& expression_basis, const py::object& joints,
+             const py::object& parents, const py::object& weights,
+             const py::object& pose_correctives, const std::string& frame,
+             const py::object& triangles, const py::object& barycentric,
+             const py::object& offsets, const py::object& quats, const py::object& scales,
+             const py::object& opacities, const py::object& colors, int threads) {
+    const auto v = array<float>(vertices, "vertices", {kAny, 3});
+    const py::ssize_t vertex_count = v.shape(0);
+    const auto f = array<std::int32_t>(faces, "faces", {kAny, 3});
+    require_range(f, "faces", 0, vertex_count);
+    const auto e = array<float>(expression_basis, "expression_basis", {kAny, vertex_count, 3});
+    const auto j = array<float>(joints, "joints", {kAny, 3});
+    const py::ssize_t joint_count = j.shape(0);
+    if (joint_count < 1 || joint_count > 64) throw py::value_error("joints: expected 1 to 64");
+    const auto p = array<std::int32_t>(parents, "parents", {joint_count});
+    for (py::ssize_t k = 0; k < joint_count; ++k) {
+      if (p.at(k) < -1 || p.at(k) >= k) {
+        throw py::value_error("parents: a parent must be -1 or come before its child");
+      }
+    }
+    const auto w = array<float>(weights, "weights", {vertex_count, joint_count});
+    const auto c = array<float>(pose_correctives, "pose_correctives", {kAny, vertex_count, 3});
+    if (c.shape(0) != 0 && c.shape(0) != 9 * (joint_count - 1)) {
+      throw py::value_error("pose_correctives: has " + std::to_string(c.shape(0)) +
+                            " shapes, expected 0 or 9 per joint but the first");
+    }
+    require_finite(v, "vertices");
+    require_finite(e, "expression_basis");
+    require_finite(j, "joints");
+    require_finite(w, "weights");
+    require_finite(c, "pose_correctives");
+    HeadView head{};
+    head.vertex_count = static_cast<int>(vertex_count);
+    head.face_count = static_cast<int>(f.shape(0));
+    head.expression_count = static_cast<int>(e.shape(0));
+    head.joint_count = static_cast<int>(joint_count);
+    head.corrective_count = static_cast<int>(c.shape(0));
+    head.vertices = v.data();
+    head.faces = f.data();
+    head.expression_basis = e.data();
+    head.joints = j.data();
+    head.parents = p.data();
+    head.weights = w.data();
+    head.pose_correctives = c.data();
+
+    const auto t = array<std::int32_t>(triangles, "triangles", {kAny});
+    const py::ssize_t n = t.shape(0);
+    require_range(t, "triangles", 0, f.shape(0));
+    for (py::ssize_t k = 1; k < n; ++k) {
+      if (t.at(k) < t.at(k - 1)) throw py::value_error("triangles: must be ascending");
+    }
+    const auto b = array<float>(barycentric, "barycentric", {n, 3});
+    const auto o = array<float>(offsets, "offsets", {n, 3});
+    const auto q = array<float>(quats, "quats", {n, 4});
+    const auto s = array<float>(scales, "scales", {n, 3});
+    const auto a = array<float>(opacities, "opacities", {n});
+    const bool plain = py::isinstance<py::array>(colors) &&
+                       py::reinterpret_borrow<py::array>(colors).ndim() == 2;
+    const auto rgb = plain ? array<float>(colors, "colors", {n, 3})
+                           : array<float>(colors, "colors", {n, kAny, 3});
+    const py::ssize_t sh_count = plain ? 1 : rgb.shape(1);
+    if (!plain && sh_count != 4 && sh_count != 9 && sh_count != 16) {
+      throw py::value_error("colors: expected 4, 9 or 16 spherical harmonics, got " +
+                            std::to_string(sh_count));
+    }
+    BoundView bound{};
+    bound.count = n;
+    if (frame == "affine") {
+      bound.frame = Frame::affine;
+    } else if (frame == "similarity") {
+      bound.frame = Frame::similarity;
+    } else {
+      throw py::value_error("frame: is '" + frame + "', expected 'affine' or 'similarity'");
+    }
+    bound.triangles = t.data();
+    bound.barycentric = b.data();
+    bound.offsets = o.data();
+    bound.quats = q.data();
+    bound.scales = s.data();
+    bound.opacities = a.data();
+    bound.colors = rgb.data();
+    bound.sh_count = static_cast<int>(sh_count);
+    const int thread_total = thread_count(threads);
+    py::gil_scoped_release release;
+    avatar_ = std::make_unique<Avatar>(head, bound, thread_total);
+  }
+
+  py::array_t<float> vertices(const py::object& coefficients, const py::object& joint_rotations,
+                              const py::object& translation) {
+    const Pose pose(*this, coefficients, joint_rotations, translation);
+    const Busy busy(*this);
+    py::array_t<float> out({avatar_->vertex_count(), 3});
+    float* data = out.mutable_data();
+    py::gil_scoped_release release;
+    avatar_->vertices(pose.view, data);
+    return out;
+  }
+
+  std::pair<py::array_t<float>, py::array_t<float>> gaussians(const py::object& coefficients,
+                                                              const py::object& joint_rotations,
+                                                              const py::object& translation) {
+    const Pose pose(*this, coefficients, joint_rotations, translation);
+    const Busy busy(*this);
+    py::array_t<float> means({avatar_->gaussian_count(), std::int64_t{3}});
+    py::array_t<float> covars({avatar_->gaussian_count(), std::int64_t{6}});
+    float* mean_data = means.mutable_data();
+    float* covar_data = covars.mutable_data();
+    {
+      py::gil_scoped_release release;
+      avatar_->gaussians(pose.view, mean_data, covar_data);
+    }
+    return {means, covars};
+  }
+
+  std::pair<py::array, py::dict> render(const py::object& coefficients,
+                                        const py::object& joint_rotations,
+                                        const py::object& translation, const py::object& viewmat,
+                                        const py::object& K, int width, int height,
+                                        const py::object& background, const std::string& format,
+                                        const std::string& quality_name) {
+    const Pose pose(*this, coefficients, joint_rotations, translation);
+    const CameraView view = camera(viewmat, K, width, height);
+    const auto under = array<float>(background, "background", {3});
+    require_finite(under, "background");
+    const PixelFormat pixel = pixel_format(format);
+    const Quality q = quality(quality_name);
+    const Busy busy(*this);
+    py::array pixels = empty_pixels(pixel, width, height);
+    void* data = pixels.mutable_data();
+    StageTimes times;
+    {
+      py::gil_scoped_release release;
+      skipped_ = avatar_->render(pose.view, view, under.data(), pixel, q, data, times);
+    }
+    py::dict timings;
+    timings["animate"] = times.animate;
+    timings["project"] = times.project;
+    timings["bin"] = times.bin;
+    timings["blend"] = times.blend;
+    return {pixels, timings};
+  }
+
+  std::int64_t skipped() const { return skipped_; }
+
+ private:
+  struct Pose {
+    py::array_t<float> coefficients, rotations, translation;
+    PoseView view;
+    Pose(const AvatarCore& core, const py::object& c, const py::object& r, const py::object& t)
+        : coefficients(array<float>(c, "coefficients", {core.avatar_->expression_count()})),
+          rotations(array<float>(r, "joint_rotations", {core.avatar_->joint_count(), 3})),
+          translation(array<float>(t, "translation", {3})) {
+      require_finite(coefficients, "coefficients");
+      require_finite(rotations, "joint_rotations");
+      require_finite(translation, "translation");
+      view = {coefficients.data(), rotations.data(), translation.data()};
+    }
+  };
+
+  // An avatar works for one caller at a time; a second one is told so instead of racing the first.
+  struct Busy {
+    AvatarCore& core;
+    explicit Busy(AvatarCore& c) : core(c) {
+      if (core.busy_.exchange(true)) {
+        throw std::runtime_error("this AvatarCore is in use by another thread");
+      }
+    }
+    ~Busy() { core.busy_ = false; }
+  };
+
+  std::unique_ptr<Avatar> avatar_;
+  std::atomic<bool> busy_{false};
+  std::int64_t skipped_ = 0;
+};
+
+}  // namespace
+
+void register_avatar(py::module_& module) {
+  const auto pose = [](auto& type, const char* name, auto method) {
+    type.def(name, method, py::arg("coefficients"), py::arg("joint_rotations"),
+             py::arg("translation"));
+  };
+  py::class_<AvatarCore> type(module, "AvatarCore");
+  type.def(py::init<const py::object&, const py::object&, const py::object&, const py::object&,
+                    const py::object&, const py::object&, const py::object&, const std::string&,
+                    const py::object&, const py::object&, const py::object&, const py::object&,
+                    const py::object&, const py::object&, const py::object&, int>(),
+           py::arg("vertices"), py::arg("faces"), py::arg("expression_basis"), py::arg("joints"),
+           py::arg("parents"), py::arg("weights"), py::arg("pose_correctives"), py::arg("frame"),
+           py::arg("triangles"), py::arg("barycentric"), py::arg("offsets"), py::arg("quats"),
+           py::arg("scales"), py::arg("opacities"), py::arg("colors"), py::arg("threads"));
+  pose(type, "vertices", &AvatarCore::vertices);
+  pose(type, "gaussians", &AvatarCore::gaussians);
+  type.def("render", &AvatarCore::render, py::arg("coefficients"), py::arg("joint_rotations"),
+           py::arg("translation"), py::arg("viewmat"), py::arg("K"), py::arg("width"),
+           py::arg("height"), py::arg("background"), py::arg("format"), py::arg("quality"));
+  type.def_property_readonly("skipped", &AvatarCore::skipped);
+}
+
+}  // namespace avatar_rt::bind

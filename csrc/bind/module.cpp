@@ -1,0 +1,24 @@
+// The extension module avatar_rt._core: a table of contents.
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
+
+#include <string>
+#include <vector>
+
+#include "bind/register.h"
+#include "math/constants.h"
+
+PYBIND11_MODULE(_core, module) {
+  using namespace avatar_rt;
+  module.doc() = "The native core of avatar-rt; avatar_rt/_core.pyi documents it.";
+  module.attr("ALPHA_MAX") = kAlphaMax;
+  module.attr("ALPHA_MIN") = kAlphaMin;
+  module.attr("TRANSMITTANCE_MIN") = kTransmittanceMin;
+  module.attr("LOW_PASS") = kLowPass;
+  module.def("isa", [] { return std::string("baseline"); });
+  module.def("available_isas", [] { return std::vector<std::string>{"baseline"}; });
+  module.def("cuda_status", [] { return std::string(AVATAR_RT_CUDA_STATUS); });
+  bind::register_rasterize(module);
+  bind::register_mesh(module);
+  bind::register_avatar(module);
+}

@@ -1,0 +1,12 @@
+// Each file of csrc/bind adds its part of the module through one of these.
+#pragma once
+
+#include <pybind11/pybind11.h>
+
+namespace avatar_rt::bind {
+
+void register_rasterize(pybind11::module_& module);
+void register_mesh(pybind11::module_& module);
+void register_avatar(pybind11::module_& module);
+
+}  // namespace avatar_rt::bind

@@ -1,0 +1,64 @@
+// Plain views of the caller's arrays: what the stages read and write. They own nothing.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace avatar_rt {
+
+enum class Quality { exact, fast };
+enum class PixelFormat { rgb8, rgba8, i420, float32 };
+enum class Frame { affine, similarity };
+
+struct CameraView {
+  double viewmat[16];      // world → camera, row-major
+  double fx, fy, cx, cy;   // pixels; pixel centres at half integers
+  int width, height;
+};
+
+struct GaussianView {
+  std::int64_t count = 0;
+  const float* means = nullptr;      // (N, 3)
+  const float* quats = nullptr;      // (N, 4) wxyz, with scales; or null
+  const float* scales = nullptr;     // (N, 3)
+  const float* covars = nullptr;     // (N, 6) xx xy xz yy yz zz; or null
+  const float* opacities = nullptr;  // (N,)
+  const float* colors = nullptr;     // (N, C); null for the colour adjoint
+  int channels = 0;                  // C
+};
+
+struct HeadView {
+  int vertex_count, face_count, expression_count, joint_count, corrective_count;
+  const float* vertices;           // (V, 3)
+  const std::int32_t* faces;       // (F, 3)
+  const float* expression_basis;   // (E, V, 3)
+  const float* joints;             // (J, 3)
+  const std::int32_t* parents;     // (J,), -1 or an earlier joint
+  const float* weights;            // (V, J)
+  const float* pose_correctives;   // (P, V, 3), P = 0 or 9 (J - 1)
+};
+
+struct BoundView {                 // Gaussians in the frames of triangles
+  std::int64_t count;
+  Frame frame;
+  const std::int32_t* triangles;   // (N,), ascending
+  const float* barycentric;        // (N, 3)
+  const float* offsets;            // (N, 3)
+  const float* quats;              // (N, 4)
+  const float* scales;             // (N, 3)
+  const float* opacities;          // (N,)
+  const float* colors;             // (N, K, 3); K = 1 holds plain colours
+  int sh_count;                    // K: 1, 4, 9 or 16
+};
+
+struct PoseView {
+  const float* coefficients;       // (E,)
+  const float* joint_rotations;    // (J, 3) axis-angle
+  const float* translation;        // (3,)
+};
+
+struct StageTimes {                // seconds
+  double animate = 0, project = 0, bin = 0, blend = 0;
+};
+
+}  // namespace avatar_rt

@@ -1,0 +1,15 @@
+// The numbers of the splatting rules (docs: 3D Gaussian Splatting, Kerbl et al. 2023), kept once.
+#pragma once
+
+namespace avatar_rt {
+
+inline constexpr float kAlphaMax = 0.99f;              // alpha is clamped here
+inline constexpr float kAlphaMin = 1.0f / 255.0f;      // weaker contributions are skipped
+inline constexpr float kTransmittanceMin = 1e-4f;      // blending stops before going below this
+inline constexpr float kLowPass = 0.3f;                // px² added to the diagonal of a 2D covariance
+inline constexpr float kNearPlane = 0.01f;             // metres; nothing nearer is drawn
+inline constexpr float kFrustumMargin = 0.3f;          // share of the half view beyond its edge at
+                                                       // which the projection's slope is frozen
+inline constexpr int kMaxChannels = 32;
+
+}  // namespace avatar_rt
