@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from avatar_rt.avatar import Avatar as Avatar
-    from avatar_rt.rasterize import rasterize as rasterize
     from avatar_rt.render import Renderer as Renderer
+    from avatar_rt.splat import rasterize as rasterize
     from avatar_rt.types import Camera as Camera
     from avatar_rt.types import FaceParams as FaceParams
     from avatar_rt.types import Frame as Frame
@@ -30,7 +30,7 @@ _HOMES = {
     "FaceParams": "avatar_rt.types",
     "Frame": "avatar_rt.types",
     "Renderer": "avatar_rt.render",
-    "rasterize": "avatar_rt.rasterize",
+    "rasterize": "avatar_rt.splat",
 }
 __all__ = ["Avatar", "Camera", "FaceParams", "Frame", "Renderer", "rasterize"]
 

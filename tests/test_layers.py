@@ -11,13 +11,13 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 
-BASE = {"arkit", "arrays", "errors", "rotation", "types", "config", "clock", "_core"}
+BASE = {"arkit", "arrays", "errors", "rotation", "types", "config", "clock", "files", "_core"}
 MAY_IMPORT: dict[str, set[str]] = {
     "head": BASE,
     "face": BASE,
     "avatar": BASE | {"head"},
     "importers": BASE | {"head", "avatar"},
-    "rasterize": BASE,
+    "splat": BASE,
     "render": BASE | {"head", "avatar"},
     "audio": BASE,
     "drivers": BASE | {"head", "face", "audio"},
@@ -27,7 +27,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "server": BASE
     | {"pipeline", "outputs", "drivers", "motion", "render", "avatar", "head", "audio"},
 }
-TRAINER_MAY = BASE | {"head", "face", "avatar", "render", "importers", "rasterize"}
+TRAINER_MAY = BASE | {"head", "face", "avatar", "render", "importers", "splat"}
 EVALUATE_MAY = TRAINER_MAY | {"drivers", "pipeline", "motion"}
 CPP_MAY = {
     "math": {"math"},

@@ -1,4 +1,4 @@
-"""The low-level public call: Gaussians and a camera in, a picture out, with gsplat's conventions."""
+"""The low-level public call: Gaussians and a camera in, a picture out, as gsplat defines them."""
 
 from __future__ import annotations
 
