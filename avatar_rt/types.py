@@ -6,6 +6,7 @@ and the origin lies midway between its eyeballs. Cameras are OpenCV's (x right, 
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
@@ -29,6 +30,21 @@ def _zeros52() -> F32:
     return np.zeros(len(ARKIT_NAMES), np.float32)
 
 
+class Channels(enum.Flag):
+    """Parts of a face that a source may or may not know about."""
+
+    NONE = 0
+    MOUTH = enum.auto()
+    """Jaw, lips, cheeks, nose, tongue."""
+    BROWS = enum.auto()
+    LIDS = enum.auto()
+    """Blinks, wide and squinted eyes."""
+    GAZE = enum.auto()
+    HEAD = enum.auto()
+    """Head, neck and translation."""
+    ALL = MOUTH | BROWS | LIDS | GAZE | HEAD
+
+
 @dataclass(frozen=True, slots=True)
 class FaceParams:
     """The state of a face at one moment, independent of whose face it is."""
@@ -50,6 +66,11 @@ class FaceParams:
     from the ARKit weights."""
     time: float = 0.0
     """Seconds on the driver's clock at which this state was true."""
+    known: Channels = Channels.ALL
+    """What the source speaks for. To the rest, idle motion (blinks, glances, sway) is added: a
+    voice knows MOUTH and BROWS; a camera that lost the face knows NONE."""
+    measured: bool = False
+    """Whether it comes from a tracker, whose noise wants smoothing."""
 
     @classmethod
     def from_arkit(cls, named: Mapping[str, float]) -> FaceParams:
