@@ -57,3 +57,41 @@ def euler_from_matrix(matrix: ArrayLike) -> tuple[float, float, float]:
         pitch,
         float(np.arctan2(m[1, 0], m[1, 1])),
     )
+
+
+def matrices_from_quaternions(quats: ArrayLike) -> F64:
+    """(..., 4) unit wxyz → (..., 3, 3) rotation matrices."""
+    w, x, y, z = np.moveaxis(floats64(quats), -1, 0)
+    rows = [
+        [1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)],
+        [2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)],
+        [2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)],
+    ]
+    return floats64(np.stack([np.stack(row, -1) for row in rows], -2))
+
+
+def quaternions_from_matrices(matrices: ArrayLike) -> F64:
+    """(..., 3, 3) rotation matrices → (..., 4) unit wxyz; of q and -q either may be given.
+
+    4·q·qᵀ is linear in the matrix; its row with the largest diagonal entry is q up to a factor,
+    and far from zero (Shepperd 1978).
+    """
+    m = np.moveaxis(floats64(matrices), (-2, -1), (0, 1))
+    a, b, c = m[2, 1] - m[1, 2], m[0, 2] - m[2, 0], m[1, 0] - m[0, 1]
+    d, e, f = m[1, 0] + m[0, 1], m[0, 2] + m[2, 0], m[2, 1] + m[1, 2]
+    diagonal = [
+        1 + m[0, 0] + m[1, 1] + m[2, 2],
+        1 + m[0, 0] - m[1, 1] - m[2, 2],
+        1 - m[0, 0] + m[1, 1] - m[2, 2],
+        1 - m[0, 0] - m[1, 1] + m[2, 2],
+    ]
+    rows = [
+        [diagonal[0], a, b, c],
+        [a, diagonal[1], d, e],
+        [b, d, diagonal[2], f],
+        [c, e, f, diagonal[3]],
+    ]
+    outer = np.stack([np.stack(row, -1) for row in rows], -2)
+    chosen = np.argmax(np.stack(diagonal, -1), -1)[..., None, None]
+    q = np.take_along_axis(outer, chosen, -2)[..., 0, :]
+    return floats64(q / np.linalg.norm(q, axis=-1, keepdims=True))

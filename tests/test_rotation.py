@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 from avatar_rt.rotation import (
     axis_angle_from_matrix,
     euler_from_matrix,
+    matrices_from_quaternions,
     matrix_from_axis_angle,
     matrix_from_euler,
+    quaternions_from_matrices,
 )
 
 component = st.floats(-1.7, 1.7, allow_nan=False)
@@ -42,3 +44,13 @@ def test_signs() -> None:
     assert (matrix_from_euler(0.3, 0, 0) @ forward)[0] > 0, "positive yaw looks to the own left"
     assert (matrix_from_euler(0, 0.3, 0) @ forward)[1] < 0, "positive pitch nods down"
     assert (matrix_from_euler(0, 0, 0.3) @ [0, 1, 0])[0] < 0, "positive roll leans to the right"
+
+
+def test_quaternions_and_matrices_are_inverse() -> None:
+    turns = np.random.default_rng(0).normal(size=(200, 3)) * 2
+    turns[:3] = np.pi * np.eye(3)
+    matrices = matrix_from_axis_angle(turns)
+    quats = quaternions_from_matrices(matrices)
+    assert np.allclose(np.linalg.norm(quats, axis=1), 1)
+    assert np.allclose(matrices_from_quaternions(quats), matrices, atol=1e-12)
+    assert np.allclose(quaternions_from_matrices(np.eye(3)), [1, 0, 0, 0])
