@@ -1,0 +1,57 @@
+"""Members of a zip from a stranger: found by their last name, read in memory, never unpacked."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+import zlib
+from pathlib import Path
+
+from avatar_rt.errors import FileFormatError
+from avatar_rt.files import read_bytes
+
+MAX_ZIP_BYTES = 256 << 20
+MAX_ENTRIES = 10_000
+
+
+class Archive:
+    """A zip whose folders do not matter. Raises FileFormatError for all that is wrong in it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        data = read_bytes(path, MAX_ZIP_BYTES)
+        try:
+            self._zip = zipfile.ZipFile(io.BytesIO(data))
+            entries = self._zip.infolist()
+        # zipfile passes on what struct, codecs and its own arithmetic raise for damaged tables
+        except (zipfile.BadZipFile, ValueError, OSError, LookupError, NotImplementedError) as error:
+            raise FileFormatError(path, "zip", f"is damaged: {error}") from error
+        if len(entries) > MAX_ENTRIES:
+            raise FileFormatError(path, "zip", f"has {len(entries)} entries, too many")
+        self._found: dict[str, list[zipfile.ZipInfo]] = {}
+        for entry in entries:
+            folders, _, name = entry.filename.replace("\\", "/").rpartition("/")
+            if name and "__MACOSX" not in folders:
+                self._found.setdefault(name, []).append(entry)
+
+    def read(self, name: str, limit: int) -> bytes:
+        """The bytes of the one member with that last name, at most `limit` of them."""
+        found = self._found.get(name, [])
+        if len(found) != 1:
+            problem = "is not in the zip" if not found else f"is in the zip {len(found)} times"
+            raise FileFormatError(self.path, name, problem)
+        entry = found[0]
+        if entry.flag_bits & 1:
+            raise FileFormatError(self.path, name, "is encrypted")
+        try:
+            with self._zip.open(entry) as member:
+                # the size that the zip declares is a claim; what counts is what comes out
+                data = member.read(limit + 1)
+        except (
+            zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, NotImplementedError,
+            RuntimeError,
+        ) as error:  # fmt: skip
+            raise FileFormatError(self.path, name, f"cannot be unpacked: {error}") from error
+        if len(data) > limit:
+            raise FileFormatError(self.path, name, f"is larger than {limit >> 20} MB")
+        return data

@@ -1,0 +1,139 @@
+"""Renderer: face parameters and a camera in, pixels out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from avatar_rt import _core
+from avatar_rt.arrays import F32, F64, floats32, floats64
+from avatar_rt.avatar import Avatar
+from avatar_rt.errors import BackendError, ParameterError
+from avatar_rt.types import Backend, Camera, FaceParams, Frame, PixelFormat, Quality
+
+MAX_SIDE = 8192
+_QUALITIES = ("exact", "fast")
+_FORMATS = ("rgb8", "rgba8", "i420", "float32")
+_BACKENDS = ("auto", "cpu", "cuda")
+WHITE = (1.0, 1.0, 1.0)
+
+
+class Renderer:
+    """One avatar, ready to be drawn as often as one likes.
+
+    Use it from one thread at a time; the GIL is released while it draws.
+    """
+
+    def __init__(
+        self,
+        avatar: Avatar,
+        *,
+        quality: Quality = "exact",
+        backend: Backend = "auto",
+        threads: int = 0,
+    ) -> None:
+        """threads: 0 takes all cores.
+
+        Raises ParameterError for an unknown quality or backend, BackendError for a backend that
+        this machine or this build lacks.
+        """
+        if quality not in _QUALITIES:
+            raise ParameterError(f"quality '{quality}' must be one of {', '.join(_QUALITIES)}")
+        if backend not in _BACKENDS:
+            raise ParameterError(f"backend '{backend}' must be one of {', '.join(_BACKENDS)}")
+        if backend == "cuda":
+            raise BackendError(f"backend 'cuda' cannot draw avatars: {_core.cuda_status()}")
+        if not 0 <= threads <= 1024:
+            raise ParameterError(f"threads {threads} must lie within 0 … 1024")
+        self.avatar = avatar
+        self.quality: Quality = quality
+        rig, g = avatar.rig, avatar.gaussians
+        try:
+            self._core = _core.AvatarCore(
+                rig.vertices, rig.faces, rig.expression_basis, rig.joints, rig.parents,
+                rig.weights, rig.pose_correctives, g.frame, g.triangles, g.barycentric, g.offsets,
+                g.quats, g.scales, g.opacities, g.colors, threads,
+            )  # fmt: skip
+        except ValueError as error:
+            raise ParameterError(f"the avatar cannot be drawn: {error}") from error
+
+    def camera(
+        self, yaw: float = 0.0, pitch: float = 0.0, width: int = 512, height: int = 512
+    ) -> Camera:
+        """A camera on an orbit around the avatar, as its maker prefers to see it.
+
+        Positive yaw (radians) goes to the subject's left, positive pitch up. The field of view
+        belongs to the smaller side. Raises ParameterError for a size below one pixel.
+        """
+        preferred = self.avatar.metadata.get("camera")
+        if preferred is None:
+            return Camera.orbit(yaw, pitch, width=width, height=height)
+        x, y, z = preferred["target"]
+        return Camera.orbit(
+            yaw, pitch, distance=preferred["distance"],
+            focal=preferred["focal"] * min(width, height), width=width, height=height,
+            target=(x, y, z),
+        )  # fmt: skip
+
+    def render(
+        self,
+        params: FaceParams,
+        camera: Camera | None = None,
+        *,
+        background: Sequence[float] = WHITE,
+        format: PixelFormat = "rgb8",
+        quality: Quality | None = None,
+    ) -> Frame:
+        """The avatar with that face, seen by that camera (default: its preferred one).
+
+        background: (3,) sRGB in [0, 1]; rgba8 and float32 keep it out and give alpha instead.
+        Raises ParameterError for parameters that are not finite or of another shape, a size
+        beyond 1 … 8192 pixels a side, an odd size with i420, or an unknown format.
+        """
+        camera = self.camera() if camera is None else camera
+        if not (1 <= camera.width <= MAX_SIDE and 1 <= camera.height <= MAX_SIDE):
+            size = f"{camera.width}x{camera.height}"
+            raise ParameterError(f"image size {size} must lie within 1 … {MAX_SIDE} a side")
+        if format not in _FORMATS:
+            raise ParameterError(f"format '{format}' must be one of {', '.join(_FORMATS)}")
+        if format == "i420" and (camera.width % 2 or camera.height % 2):
+            size = f"{camera.width}x{camera.height}"
+            raise ParameterError(f"image size {size} must be even for i420")
+        color = floats32(background)
+        if color.shape != (3,) or not ((color >= 0) & (color <= 1)).all():
+            raise ParameterError(f"background {background} must be three numbers within 0 … 1")
+        pose = self._pose(params)
+        try:
+            pixels, timings = self._core.render(
+                *pose, _finite("viewmat", camera.viewmat), _finite("K", camera.K), camera.width,
+                camera.height, color, format, quality or self.quality,
+            )  # fmt: skip
+        except ValueError as error:
+            raise ParameterError(f"cannot be drawn: {error}") from error
+        return Frame(pixels, format, timings)
+
+    def vertices(self, params: FaceParams) -> F32:
+        """(V, 3) float32 metres: the mesh with that face."""
+        return self._core.vertices(*self._pose(params))
+
+    def gaussians(self, params: FaceParams) -> tuple[F32, F32]:
+        """The Gaussians with that face: means (N, 3) and covariances (N, 6) as xx xy xz yy yz zz,
+        float32, metres, in the order of avatar.gaussians."""
+        return self._core.gaussians(*self._pose(params))
+
+    def _pose(self, params: FaceParams) -> tuple[F32, F32, F32]:
+        if np.shape(params.arkit) != (52,):
+            raise ParameterError(f"arkit weights have shape {np.shape(params.arkit)}, not (52,)")
+        pose = self.avatar.rig.pose(params)
+        parts = (pose.coefficients, pose.joint_rotations, pose.translation)
+        if not all(np.isfinite(part).all() for part in parts):
+            raise ParameterError("face parameters hold numbers that are not finite")
+        return parts
+
+
+def _finite(name: str, matrix: F64) -> F64:
+    size = 4 if name == "viewmat" else 3
+    if np.shape(matrix) != (size, size) or not np.isfinite(matrix).all():
+        raise ParameterError(f"camera {name} must be {size}x{size} finite numbers")
+    return floats64(matrix)
