@@ -1,0 +1,1 @@
+"""Speech engines that may be installed beside avatar-rt, each a program or library of its own."""
