@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from importlib import resources
 
 import numpy as np
@@ -13,15 +14,20 @@ LANDMARKS = 478
 FILE = "builtin_landmarks.npz"
 
 
-def builtin_landmarks(subdivisions: int) -> tuple[I32, F32]:
-    """(478,) triangle and (478, 3) barycentric coordinates on the built-in head.
+def topology(faces: I32) -> str:
+    """sha256 (hex) of the triangles: the embedding belongs to exactly these."""
+    return hashlib.sha256(ints32(faces).tobytes()).hexdigest()
 
-    The file holds the points on the head subdivided once; on other subdivisions, and before the
-    file was made, all are absent (-1).
+
+def builtin_landmarks(faces: I32) -> tuple[I32, F32]:
+    """(478,) triangle and (478, 3) barycentric coordinates on the head that has these triangles.
+
+    The shipped file holds the points on the head subdivided once; on any other triangles all
+    landmarks are absent (-1).
     """
-    absent = ints32(np.full(LANDMARKS, -1)), floats32(np.zeros((LANDMARKS, 3)))
     file = resources.files("avatar_rt.head").joinpath("data", FILE)
-    if subdivisions != 1 or not file.is_file():
-        return absent
-    with resources.as_file(file) as path, np.load(path, allow_pickle=False) as data:
-        return ints32(data["faces"]), floats32(data["barycentric"])
+    if file.is_file():
+        with resources.as_file(file) as path, np.load(path, allow_pickle=False) as data:
+            if str(data["topology"]) == topology(faces):
+                return ints32(data["faces"]), floats32(data["barycentric"])
+    return ints32(np.full(LANDMARKS, -1)), floats32(np.zeros((LANDMARKS, 3)))

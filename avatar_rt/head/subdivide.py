@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from avatar_rt.arrays import I32, ints32
+from avatar_rt.arrays import Array, I32, ints32
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
@@ -67,7 +67,7 @@ def subdivide(quads: I32, count: int, *, smooth: bool = True) -> tuple[csr_matri
 
 
 def triangles(quads: I32) -> I32:
-    """(Q, 4) → (2Q, 3): triangles 2i and 2i + 1 are quad i, split from its first to third corner."""
+    """(Q, 4) → (2Q, 3): triangles 2i and 2i + 1 are quad i, split from first to third corner."""
     return ints32(quads[:, [0, 1, 2, 0, 2, 3]].reshape(-1, 3))
 
 
@@ -84,7 +84,7 @@ def _identity(count: int) -> csr_matrix:
     return identity(count, format="csr")
 
 
-def _diagonal(values: np.ndarray) -> csr_matrix:
+def _diagonal(values: Array) -> csr_matrix:
     from scipy.sparse import diags  # noqa: PLC0415
 
     return diags(values.astype(float), format="csr")

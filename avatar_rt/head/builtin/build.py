@@ -53,7 +53,7 @@ def build_builtin(data: Path, subdivisions: int) -> HeadModel:
         weights=movement.weights,
         pose_correctives=np.zeros((0, len(neutral), 3), np.float32),
     )
-    landmark_faces, landmark_barycentric = builtin_landmarks(subdivisions)
+    landmark_faces, landmark_barycentric = builtin_landmarks(mesh.faces)
     return HeadModel(
         name=NAME,
         licence=LICENCE,

@@ -79,7 +79,7 @@ def _moved(shapes: list[F64]) -> F64:
 
 def _scalp(neutral: F64) -> F64:
     """(V,) 1 above the hairline, 0 one and a half centimetres below it."""
-    x, y, z = neutral.T
+    _, y, z = neutral.T
     # the sides of the forehead recede with x, as depth does along a round head
     line = np.interp(-z, -HAIRLINE[:, 1], HAIRLINE[:, 0])
     return floats64(np.clip((y - line) / 0.015 + 1.0, 0.0, 1.0))
