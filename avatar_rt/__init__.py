@@ -32,6 +32,7 @@ _HOMES = {
     "Renderer": "avatar_rt.render",
     "rasterize": "avatar_rt.splat",
 }
+__version__ = "0.1.0"
 __all__ = ["Avatar", "Camera", "FaceParams", "Frame", "Renderer", "rasterize"]
 
 

@@ -12,8 +12,8 @@ import json
 import os
 import sys
 from collections.abc import Sequence
-from importlib.metadata import version
 
+from avatar_rt import __version__
 from avatar_rt.errors import AvatarRtError
 
 COMMANDS = {
@@ -36,7 +36,7 @@ def build_parser(only: str | None = None) -> argparse.ArgumentParser:
         description="One portrait photograph becomes a 3D head avatar, streamed live.",
         epilog=_EPILOG,
     )
-    parser.add_argument("--version", action="version", version=f"%(prog)s {version('avatar-rt')}")
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     for name, (module, text) in COMMANDS.items():
         if only is None or name == only:
