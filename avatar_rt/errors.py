@@ -6,6 +6,7 @@
     │   ├── PhotoError      a photograph from which no avatar can be made
     │   └── ParameterError  an argument, flag or weight out of its range
     ├── MissingDependencyError  an optional package or program is not there; says how to get it
+    ├── DriverError         a source of motion broke off: a tracker died, a stream ended badly
     └── BackendError        the native core or a device cannot do what was asked
 
 Every message can be shown to a user as it is; a traceback is never needed to understand one.
@@ -46,6 +47,10 @@ class ParameterError(InputError):
 
 class MissingDependencyError(AvatarRtError):
     """An optional package or program is not installed; the message says how to get it."""
+
+
+class DriverError(AvatarRtError):
+    """A source of motion that broke off."""
 
 
 class BackendError(AvatarRtError):
