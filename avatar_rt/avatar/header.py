@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+import avatar_rt
 from avatar_rt.avatar.model import TriangleFrame
 
 FORMAT = "avatar-rt avatar"
@@ -39,10 +39,7 @@ class Header:
 
 def tool_name() -> str:
     """This program and its version, for a file's provenance."""
-    try:
-        return f"avatar-rt {version('avatar-rt')}"
-    except PackageNotFoundError:  # running from a source tree that was never installed
-        return "avatar-rt"
+    return f"avatar-rt {avatar_rt.__version__}"
 
 
 def completed(metadata: dict[str, Any]) -> dict[str, Any]:

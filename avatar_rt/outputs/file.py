@@ -13,7 +13,7 @@ import numpy as np
 from av.audio.codeccontext import AudioCodecContext
 from av.video.codeccontext import VideoCodecContext
 
-from avatar_rt.arrays import U8
+from avatar_rt.arrays import Array
 from avatar_rt.audio import Audio
 from avatar_rt.errors import InputError, ParameterError
 from avatar_rt.files import replacing, write_bytes
@@ -26,7 +26,7 @@ _SOUND_BLOCK = 1024
 _BT601, _BT709_PRIMARIES, _SRGB, _STUDIO_RANGE = 6, 1, 13, 1
 
 
-def write_png(path: str | Path, pixels: U8) -> None:
+def write_png(path: str | Path, pixels: Array) -> None:
     """(H, W, 3) RGB or (H, W, 4) RGBA, straight alpha, uint8 → a png file.
 
     Raises ParameterError for another shape, InputError where the file cannot be written.
@@ -67,7 +67,7 @@ class Film:
     def __len__(self) -> int:
         return self._frames
 
-    def add(self, picture: U8) -> None:
+    def add(self, picture: Array) -> None:
         """The next picture, i420 (H·3/2, W) uint8 as avatar_rt.types.Frame lays it out."""
         if picture.shape != self._shape or picture.dtype != np.uint8:
             raise ParameterError(f"the film takes pictures {self._shape}, not {picture.shape}")
