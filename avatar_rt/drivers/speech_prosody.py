@@ -20,6 +20,7 @@ _SILENCE_DB = -100.0
 _QUIETEST_SPEECH_DB = -55.0
 _DYNAMICS_DB = 32.0
 """Speech is heard this far below its loudest vowels; what is below that is background."""
+_ABOVE_NOISE_DB = 8.0
 _BEFORE_S, _AFTER_S = 0.12, 0.16
 """The mouth is kept in play this long before and after sound: closures are silent."""
 _PITCH_WINDOW = 640
@@ -76,7 +77,13 @@ class Prosody:
             zero = np.zeros(len(times))
             return Manner(zero, zero + 0.8, zero, zero)
         speech = float(np.percentile(self._level, 95))
-        threshold = max(speech - _DYNAMICS_DB, _QUIETEST_SPEECH_DB)
+        noise = float(np.percentile(self._level, 10))
+        threshold = max(
+            speech - _DYNAMICS_DB,
+            _QUIETEST_SPEECH_DB,
+            # A noisy room fills the pauses; but speech without a pause is no noise.
+            min(noise + _ABOVE_NOISE_DB, speech - 12.0),
+        )
         sounding = (self._level > threshold).astype(float)
         active = _smoothed(_spread(sounding), 0.06)
         calm = _smoothed(self._level, 0.05)

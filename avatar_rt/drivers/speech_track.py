@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,11 +16,14 @@ from avatar_rt.audio import Audio
 from avatar_rt.drivers.speech_mouth import mouth_weights
 from avatar_rt.drivers.speech_prosody import RATE, Manner, Prosody
 from avatar_rt.drivers.visemes import Phone
-from avatar_rt.types import FaceParams
+from avatar_rt.files import replacing
+from avatar_rt.types import Channels, FaceParams
 
 STEP_S = 0.01
 _FADE_S = 0.06
 _NOD_RAD, _TILT_RAD, _BROW = 0.045, 0.012, 0.3
+SPOKEN_FOR = Channels.MOUTH | Channels.BROWS
+"""What a voice knows of a face; blinks, glances and sway are added to it elsewhere."""
 _BROWS = [ARKIT_INDEX[name] for name in ("browInnerUp", "browOuterUpLeft", "browOuterUpRight")]
 
 
@@ -61,35 +62,31 @@ class SpeechTrack:
     def at(self, time: float) -> FaceParams:
         """The face at `time` seconds from the beginning; at rest before it and after the end."""
         if not 0.0 <= time <= self.duration:
-            return FaceParams(time=time)
+            return FaceParams(time=time, known=SPOKEN_FOR)
         place = min(time / STEP_S, len(self.times) - 1.0)
         k = min(int(place), len(self.times) - 2) if len(self.times) > 1 else 0
         after = min(k + 1, len(self.times) - 1)
         share = np.float32(place - k)
         arkit = self.weights[k] + share * (self.weights[after] - self.weights[k])
         head = self.head[k] + share * (self.head[after] - self.head[k])
-        return FaceParams(arkit=arkit, head_pose=head, time=time)
+        return FaceParams(arkit=arkit, head_pose=head, time=time, known=SPOKEN_FOR)
 
     def save(self, path: str | Path) -> None:
-        """Writes times, weights, head, phones and sound into an npz file, atomically."""
-        target = Path(path)
-        descriptor, temporary = tempfile.mkstemp(dir=target.parent, suffix=".npz")
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                np.savez_compressed(
-                    file,
-                    times=self.times,
-                    weights=self.weights,
-                    head=self.head,
-                    phone_names=np.array([p.name for p in self.phones], dtype=np.str_),
-                    phone_times=np.array([p[:2] for p in self.phones], float).reshape(-1, 2),
-                    samples=self.audio.samples,
-                    rate=np.int64(self.audio.rate),
-                )
-            Path(temporary).replace(target)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
+        """Writes times, weights, head, phones and sound into an npz file, atomically.
+
+        Raises InputError where it cannot be written.
+        """
+        with replacing(path) as temporary, temporary.open("wb") as file:
+            np.savez_compressed(
+                file,
+                times=self.times,
+                weights=self.weights,
+                head=self.head,
+                phone_names=np.array([p.name for p in self.phones], dtype=np.str_),
+                phone_times=np.array([p[:2] for p in self.phones], float).reshape(-1, 2),
+                samples=self.audio.samples,
+                rate=np.int64(self.audio.rate),
+            )
 
 
 def face_at(times: F64, phones: Sequence[Phone], manner: Manner) -> tuple[F32, F32]:

@@ -1,0 +1,1 @@
+"""Voice: sound, phones, visemes, speech and text drivers."""
