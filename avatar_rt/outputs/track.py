@@ -99,12 +99,20 @@ class VideoTrack(_PacketTrack):
         """Names the sender whose time stamps `rtp_origin` reports."""
         self._sender = sender
 
+    @property
+    def changing(self) -> bool:
+        """Whether it waits for the first keyframe of another source."""
+        return self._next_source is not None
+
     def watch(self, source: VideoSource) -> None:
         """Shows `source` from its next keyframe on; until then the present one stays."""
-        if source in (self._source, self._next_source):
+        if source is self._next_source:
             return
         if self._next_source is not None:
             self._next_source.discard(self)
+            self._next_source = None
+        if source is self._source:
+            return
         self._next_source = source
         source.add(self)
         source.request_keyframe()

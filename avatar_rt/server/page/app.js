@@ -1,0 +1,159 @@
+// The page: wires the call, the camera, the drivers, the photograph and the figures together.
+
+import { Call } from "./call.js";
+import { Capture } from "./capture.js";
+import { Figures } from "./figures.js";
+import { Orbit } from "./orbit.js";
+import { Photo } from "./photo.js";
+
+const $ = (id) => document.getElementById(id);
+const radios = [...document.querySelectorAll("input[name=source]")];
+const UPLINK = { webcam: "video", microphone: "audio" };
+
+const call = new Call();
+const capture = new Capture();
+const photo = new Photo(call);
+const video = $("video");
+const figures = new Figures(call, video, { fps: $("plot-fps"), latency: $("plot-latency"), table: $("figures") });
+const orbit = new Orbit($("stage"), document.querySelectorAll("[data-orbit]"), (camera) => {
+  call.send(camera ? { type: "camera", ...camera } : { type: "camera", reset: true });
+});
+let limits = { text_characters: 600 };
+let chosen = "shared";
+
+function notice(text) {
+  $("notice").textContent = text;
+  $("notice").hidden = !text;
+}
+
+// ---- the call ------------------------------------------------------------------------------------
+
+call.addEventListener("status", ({ detail: { state, text } }) => {
+  const pill = $("status");
+  pill.dataset.state = state;
+  pill.textContent = text;
+  $("curtain").classList.toggle("open", state === "live");
+  if (state !== "live") $("curtain").textContent = text;
+  if (state === "failed") photo.lost();
+});
+
+call.addEventListener("picture", ({ detail: { stream } }) => {
+  video.srcObject = stream;
+  video.play().catch(() => notice("The browser holds the picture back. Press the sound button to start it."));
+});
+
+call.addEventListener("open", () => {
+  // a new line knows nothing of what was chosen on the one before
+  if (!orbit.still) call.send({ type: "camera", yaw: orbit.yaw, pitch: orbit.pitch, zoom: orbit.zoom });
+  if (chosen in UPLINK || chosen === "idle" || chosen === "clip") call.send({ type: "drive", source: chosen });
+});
+
+call.addEventListener("message", ({ detail: message }) => {
+  if (message.type === "state") showState(message);
+  else if (message.type === "stats") figures.heard(message);
+  else if (message.type === "make") photo.progress(message);
+  else if (message.type === "error") notice(message.error);
+});
+
+function showState(state) {
+  limits = state.limits;
+  $("avatar-name").textContent = state.avatar.name;
+  for (const radio of radios) {
+    const { available, note, name } = state.sources[radio.value];
+    radio.disabled = !available;
+    document.querySelector(`[data-note="${radio.value}"]`).textContent = note;
+    if (name) radio.parentElement.querySelector("b").textContent = name;
+  }
+  const { width, height, fps, codec } = state.video;
+  const cameras = state.camera === "own" ? "a camera of your own" : "the camera that all share";
+  $("stream-notes").textContent = `${width}×${height}, ${fps} asked for, ${codec}; ${cameras}.`;
+  if (state.drive !== chosen) choose(state.drive, { tell: false });
+  photo.state(state);
+  countText();
+}
+
+// ---- what moves the face -------------------------------------------------------------------------
+
+async function choose(source, { tell = true } = {}) {
+  chosen = source;
+  notice("");
+  for (const radio of radios) radio.checked = radio.value === source;
+  $("speech").hidden = source !== "text";
+  if (!(source in UPLINK)) stopCapture();
+  if (!tell || source === "text") return;
+  if (source in UPLINK && !(await startCapture(source))) return;
+  if (chosen === source) call.send({ type: "drive", source });
+}
+
+async function startCapture(source) {
+  stopCapture();
+  try {
+    const stream = await capture.open(source);
+    if (chosen !== source) {
+      capture.close();
+      return false;
+    }
+    const [track] = stream.getTracks();
+    track.addEventListener("ended", () => chosen === source && notice("The device was disconnected."));
+    await call.sendUp(UPLINK[source], track);
+    if (source === "webcam") {
+      $("self").srcObject = stream;
+      $("mirror").hidden = false;
+    } else {
+      $("level").hidden = false;
+      capture.listen((level) => { $("meter").value = level; });
+    }
+    return true;
+  } catch (error) {
+    choose("shared");
+    notice(error.message);
+    return false;
+  }
+}
+
+function stopCapture() {
+  capture.close();
+  $("self").srcObject = null;
+  $("mirror").hidden = true;
+  $("level").hidden = true;
+  for (const kind of Object.values(UPLINK)) call.sendUp(kind, null);
+}
+
+for (const radio of radios) radio.addEventListener("change", () => choose(radio.value));
+
+// ---- a text --------------------------------------------------------------------------------------
+
+function countText() {
+  const [used, most] = [$("text").value.length, limits.text_characters];
+  $("text").maxLength = most;
+  $("text-count").textContent = used > most * 0.8 ? `${used} of ${most} characters` : "";
+}
+
+$("text").addEventListener("input", countText);
+$("text").addEventListener("keydown", (event) => {
+  if (event.key === "Enter" && !event.shiftKey && !event.isComposing) {
+    event.preventDefault();
+    $("speech").requestSubmit();
+  }
+});
+$("speech").addEventListener("submit", (event) => {
+  event.preventDefault();
+  notice("");
+  call.send({ type: "drive", source: "text", text: $("text").value });
+});
+$("hush").addEventListener("click", () => call.send({ type: "stop" }));
+
+// ---- sound ---------------------------------------------------------------------------------------
+
+$("sound").addEventListener("click", () => {
+  video.muted = !video.muted;
+  video.play().catch(() => {});
+  $("sound").setAttribute("aria-pressed", String(!video.muted));
+  $("sound").querySelector("span").textContent = video.muted ? "Turn sound on" : "Turn sound off";
+});
+
+addEventListener("pagehide", () => call.end());
+
+/** For the tests and benchmarks, which look at the same figures. */
+window.avatarRt = { call, figures, orbit, video };
+call.start();
