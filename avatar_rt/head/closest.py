@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from avatar_rt.arrays import F64, I32, floats64, ints32
+from avatar_rt.arrays import F64, I32, Array, floats64, ints32
 
 CANDIDATES = 24
 
@@ -26,7 +26,7 @@ def barycentric_of_nearest(points: F64, corners: F64) -> F64:
     d5, d6 = dots(points - c)
     va, vb, vc = d3 * d6 - d5 * d4, d5 * d2 - d1 * d6, d1 * d4 - d3 * d2
 
-    def share(top: F64, bottom: F64) -> F64:
+    def share(top: Array, bottom: Array) -> F64:
         return floats64(top / np.where(np.abs(bottom) > 1e-30, bottom, 1.0))
 
     zero, one = np.zeros(len(points)), np.ones(len(points))

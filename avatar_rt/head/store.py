@@ -105,7 +105,7 @@ def _arrays(head: HeadModel) -> dict[str, Array]:
 
 def _header(path: Path, arrays: dict[str, Array]) -> dict[str, Any]:
     try:
-        header = json.loads(arrays.pop("header").astype(np.uint8).tobytes())
+        header: dict[str, Any] = json.loads(arrays.pop("header").astype(np.uint8).tobytes())
         wrong = not isinstance(header, dict) or header.get("format") != FORMAT
     except (KeyError, ValueError, UnicodeDecodeError):
         wrong = True

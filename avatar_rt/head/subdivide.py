@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from avatar_rt.arrays import Array, I32, ints32
+from avatar_rt.arrays import I32, Array, ints32
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix

@@ -53,22 +53,12 @@ def paint(head: HeadModel) -> F64:
     teeth = regions["upper_teeth"] + regions["lower_teeth"]
     eyes = regions["left_eye"] + regions["right_eye"]
     for mask, colour in (
-        (regions["lips"], LIPS), (0.6 * brow_line(head), BROWS), (regions["mouth_interior"], MOUTH),
-        (teeth, TEETH), (regions["tongue"], LIPS), (eyes, WHITE),
+        (regions["lips"], LIPS), (0.6 * regions["brows"], BROWS),
+        (regions["mouth_interior"], MOUTH), (teeth, TEETH), (regions["tongue"], LIPS),
+        (eyes, WHITE),
     ):  # fmt: skip
         colours += mask[:, None] * (colour - colours)
     return floats64(colours)
-
-
-def brow_line(head: HeadModel) -> F64:
-    """(V,) eyebrows: an arch over each eye, at the heights that brows have on the built-in head."""
-    x, y, z = np.abs(head.template.vertices.T) * [[1.0], [0.0], [0.0]] + head.template.vertices.T * [
-        [0.0], [1.0], [1.0]
-    ]  # fmt: skip
-    arch = 0.0185 - 4.0 * (x - 0.034) ** 2
-    across = np.exp(-(((y - arch) / 0.0035) ** 2))
-    along = np.clip((x - 0.008) / 0.006, 0, 1) * np.clip((0.056 - x) / 0.01, 0, 1)
-    return floats64(across * along * (z > -0.03) * head.regions["skin"])
 
 
 def render(rig: Rig, vertices: F64, colours: F64, eyes: dict[str, Bool], camera: Camera) -> U8:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from avatar_rt.arkit import ARKIT_NAMES
+from avatar_rt.arkit import ARKIT_MIRROR, ARKIT_NAMES
 from avatar_rt.arrays import F32, F64, floats32, floats64
 from avatar_rt.head.builtin.mesh import METRES, SKIN, HeadMesh, build_mesh
+from avatar_rt.head.builtin.mouth import close_lips
 from avatar_rt.head.builtin.regions import build_regions
 from avatar_rt.head.builtin.rig import JOINTS, build_movement, parents
 from avatar_rt.head.builtin.shapes import MAX_STD_METRES, read_shapes
 from avatar_rt.head.builtin.source import Source
 from avatar_rt.head.landmarks import builtin_landmarks
+from avatar_rt.head.lids import close_lids
 from avatar_rt.head.model import HeadModel
 from avatar_rt.head.rig import Rig
 
@@ -28,17 +31,18 @@ def build_builtin(data: Path, subdivisions: int) -> HeadModel:
     base = source.mesh(BASE_OBJ)
     mesh = build_mesh(base, subdivisions)
     shapes = read_shapes(source, base)
-    neutral = floats64(mesh.operator @ shapes.mean) * METRES
     identity = _lift(mesh, shapes.identity)
     expressions = _lift(mesh, shapes.expressions)
-    movement = build_movement(source, base, mesh, shapes.mean, shapes.identity, expressions)
+    neutral = close_lips(mesh, floats64(mesh.operator @ shapes.mean) * METRES, expressions)
+    movement = build_movement(
+        source, base, mesh, neutral, shapes.mean, shapes.identity, expressions
+    )
     regions = build_regions(
         source,
         mesh,
         neutral,
         movement.weights,
         dict(zip(shapes.identity_names, identity, strict=True)),
-        dict(zip(ARKIT_NAMES, expressions, strict=True)),
     )
     rig = Rig(
         vertices=floats32(neutral),
@@ -53,6 +57,7 @@ def build_builtin(data: Path, subdivisions: int) -> HeadModel:
         weights=movement.weights,
         pose_correctives=np.zeros((0, len(neutral), 3), np.float32),
     )
+    rig = _alike_both_sides(close_lids(rig, regions), mesh)
     landmark_faces, landmark_barycentric = builtin_landmarks(mesh.faces)
     return HeadModel(
         name=NAME,
@@ -77,6 +82,14 @@ def _lift(mesh: HeadMesh, shapes: F64) -> F64:
     n, count, _ = shapes.shape
     flat = mesh.operator @ shapes.transpose(1, 0, 2).reshape(count, -1)
     return floats64(flat.reshape(-1, n, 3).transpose(1, 0, 2)) * METRES
+
+
+def _alike_both_sides(rig: Rig, mesh: HeadMesh) -> Rig:
+    """Each shape made the mirror image of its partner, to the last bit."""
+    mirrored = rig.expression_basis[list(ARKIT_MIRROR)][:, mesh.mirror] * np.array(
+        [-1, 1, 1], np.float32
+    )
+    return replace(rig, expression_basis=floats32((rig.expression_basis + mirrored) / 2))
 
 
 def _deviations(mesh: HeadMesh, identity: F64, std: F64, weights: F32) -> F64:

@@ -140,27 +140,24 @@ def _above_loop(quads: I32, loop: set[tuple[int, int]]) -> Bool:
 
 
 def _round_eyes(operator: csr_matrix, base: BaseMesh, parts: I32) -> csr_matrix:
-    """Subdivision shrinks a sphere; blow the eyeballs up again about their centres."""
-    from scipy.sparse import csr_matrix, vstack  # noqa: PLC0415
+    """Subdivision shrinks a sphere, unevenly; blow each vertex of the eyeballs back onto it.
 
-    pieces = []
+    Rows become k·row + (1 - k)·mean, which keeps any moved or scaled sphere a sphere.
+    """
+    from scipy.sparse import csr_matrix, diags  # noqa: PLC0415
+
+    grow, shift = np.ones(operator.shape[0]), []
     for part in (LEFT_EYE, RIGHT_EYE):
         mine = np.flatnonzero(parts == part)
         source = np.unique(base.quads[PARTS[part]])
-        centre = csr_matrix(
-            (np.full(len(source), 1 / len(source)), (np.zeros(len(source), int), source)),
-            (1, operator.shape[1]),
-        )
-        radius = np.linalg.norm(base.vertices[source] - base.centre(PARTS[part]), axis=1).mean()
-        rows = operator[mine]
-        found = np.linalg.norm(rows @ base.vertices - centre @ base.vertices, axis=1).mean()
-        grown = rows * (radius / found) + vstack([centre] * len(mine)) * (1 - radius / found)
-        pieces.append((mine, grown))
-    order = np.concatenate([np.flatnonzero((parts != LEFT_EYE) & (parts != RIGHT_EYE)),
-                            *(mine for mine, _ in pieces)])  # fmt: skip
-    rest = operator[order[: len(order) - sum(len(m) for m, _ in pieces)]]
-    stacked = vstack([rest, *(grown for _, grown in pieces)], format="csr")
-    return stacked[np.argsort(order)]
+        centre = base.centre(PARTS[part])
+        radius = np.linalg.norm(base.vertices[source] - centre, axis=1).mean()
+        found = np.linalg.norm(operator[mine] @ base.vertices - centre, axis=1)
+        grow[mine] = radius / found
+        share = np.repeat((1 - grow[mine]) / len(source), len(source))
+        index = (np.repeat(mine, len(source)), np.tile(source, len(mine)))
+        shift.append(csr_matrix((share, index), operator.shape))
+    return (diags(grow) @ operator + shift[0] + shift[1]).tocsr()
 
 
 def _mirror(vertices: F64, parts: I32) -> I32:

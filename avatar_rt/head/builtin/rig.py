@@ -22,6 +22,7 @@ from avatar_rt.head.builtin.mesh import (
     UPPER_TEETH,
     HeadMesh,
 )
+from avatar_rt.head.builtin.mouth import lower_tongue
 from avatar_rt.head.builtin.source import BASE_VERTICES, BaseMesh, Source
 from avatar_rt.rotation import axis_angle_from_matrix, matrix_from_axis_angle
 
@@ -42,6 +43,10 @@ EYE_TURNS = {"LookOut": (0.0, 35.0), "LookIn": (0.0, 35.0), "LookUp": (25.0, 0.0
 15, for lids only; human eyes reach these, and trackers report 1 there."""
 
 
+LID_FOLLOW = {"eyeLookUp": 1.8, "eyeLookDown": 1.5}
+"""The artist's lids follow the artist's smaller turns; ours go on with the eye."""
+
+
 @dataclass(frozen=True, slots=True)
 class Movement:
     """How the head moves. V vertices, J joints; metres."""
@@ -59,14 +64,19 @@ class Movement:
 
 
 def build_movement(
-    source: Source, base: BaseMesh, mesh: HeadMesh, mean: F64, identity: F64, shapes: F64
+    source: Source,
+    base: BaseMesh,
+    mesh: HeadMesh,
+    neutral: F64,
+    mean: F64,
+    identity: F64,
+    shapes: F64,
 ) -> Movement:
     """Joints, weights and expressions for the head `mesh`.
 
-    mean (B, 3) and identity (I, B, 3) lie on the base mesh in decimetres; shapes (52, V, 3) are the
-    whole ARKit shapes on the head, in metres.
+    neutral (V, 3) is the head and shapes (52, V, 3) are its whole ARKit shapes, in metres; mean
+    (B, 3) and identity (I, B, 3) lie on the base mesh, in decimetres.
     """
-    neutral = floats64(mesh.operator @ mean) * METRES
     pivot, jaw_turn = _jaw_rotation(neutral, shapes[ARKIT_INDEX["jawOpen"]], mesh)
     regressor = _regressor(base, mesh, mean, identity, neutral, pivot)
     joints = floats64(regressor @ neutral)
@@ -87,6 +97,10 @@ def build_movement(
         neutral, shapes[ARKIT_INDEX["jawOpen"]], weights[:, JAW], joints[JAW], jaw_turn
     )
     expressions[ARKIT_INDEX["jawOpen"]][np.isin(mesh.parts, (LOWER_TEETH, TONGUE))] = 0.0
+    expressions[ARKIT_INDEX["jawOpen"]] += lower_tongue(mesh, neutral)
+    for name, factor in LID_FOLLOW.items():
+        for side in ("Left", "Right"):
+            expressions[ARKIT_INDEX[f"{name}{side}"]] *= factor
     return Movement(
         joints, floats32(regressor), floats32(weights), expressions, floats32(arkit_to_joints)
     )

@@ -12,6 +12,8 @@ import numpy as np
 
 from avatar_rt.arkit import ARKIT_NAMES
 from avatar_rt.arrays import F64, floats64
+from avatar_rt.head.builtin.eyes import eyeballs, round_identity, round_mean
+from avatar_rt.head.builtin.mouth import seat_mouth
 from avatar_rt.head.builtin.source import BASE_VERTICES, BaseMesh, Source
 
 EXPRESSIONS = "faceunits01/targets/faceunits"
@@ -59,9 +61,10 @@ def read_shapes(source: Source, base: BaseMesh) -> Shapes:
         shapes.append(shape)
         std.append(SLIDER_STD)
 
-    eyes = np.concatenate([np.unique(base.quads[f"helper-{side}-eye"]) for side in "lr"])
+    mean = seat_mouth(base, round_mean(base, mean))
+    identity = round_identity(base, mean, np.stack(shapes))
+    eyes = np.concatenate(eyeballs(base))
     origin = mean[eyes].mean(0)
-    identity = np.stack(shapes)
     identity -= identity[:, eyes].mean(1, keepdims=True)
     return Shapes(
         mean=floats64(mean - origin),
@@ -107,9 +110,9 @@ def _macro_directions(source: Source) -> dict[str, F64]:
         ("muscle", "{}muscle-averageweight"),
     ):
         most, least = (
-            np.mean([_dense(source, f"{MACROS}/universal-{sex}-young-{pattern.format(end)}.target.gz")
+            np.mean([_dense(source, f"{MACROS}/universal-{sex}-young-{ends}.target.gz")
                      for sex in SEXES], 0)
-            for end in ("max", "min")
+            for ends in (pattern.format("max"), pattern.format("min"))
         )  # fmt: skip
         result[f"macro-{what}"] = floats64((most - least) / 2)
     return result
