@@ -29,7 +29,8 @@ def read_bytes(path: str | Path, limit: int) -> bytes:
             if status.st_size > limit:
                 size, most = (f"{n / 1e6:.0f} MB" for n in (status.st_size, limit))
                 raise FileFormatError(path, "file", f"has {size}, at most {most} are read")
-            return file.read(limit)
+            # asking for the limit would set that much memory aside
+            return file.read(status.st_size)
     except IsADirectoryError as error:
         raise FileFormatError(path, "file", "is a folder, a file was expected") from error
     except OSError as error:

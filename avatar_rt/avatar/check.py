@@ -20,7 +20,8 @@ LANDMARKS = 478
 _METRES = 10.0
 _ROW_SUM = 1e-4
 _UNIT = 1e-3
-_NO_AREA = 1e-13  # m²: a triangle of a third of a micrometre
+_NEEDLE = 1e-6
+"""Height by longest side below which rounding alone says which way a triangle faces."""
 
 Problem = tuple[str, str]
 """The array that is wrong, and how."""
@@ -139,10 +140,11 @@ def _gaussian_problems(g: Gaussians, rig: Rig) -> Iterator[Problem]:
         yield from _floats("gaussians.colors", g.colors, (N, 3), 0, 1)
     used = np.unique(g.triangles)
     a, b, c = np.moveaxis(rig.vertices[rig.faces[used]].astype(np.float64), 1, 0)
-    area = np.linalg.norm(np.cross(b - a, c - a), axis=1) / 2
-    if (area < _NO_AREA).any():
-        flat = used[area.argmin()]
-        yield "gaussians.triangles", f"triangle {flat} carries Gaussians but has no area"
+    doubled_area = np.linalg.norm(np.cross(b - a, c - a), axis=1)
+    longest = np.max([np.square(p - q).sum(1) for p, q in ((a, b), (b, c), (c, a))], 0)
+    if (flat := doubled_area <= _NEEDLE * longest).any():
+        which = used[flat.argmax()]
+        yield "gaussians.triangles", f"triangle {which} carries Gaussians but has no area"
 
 
 def _landmark_problems(landmarks: Landmarks, faces: int) -> Iterator[Problem]:
