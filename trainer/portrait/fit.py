@@ -1,0 +1,168 @@
+"""Fits a head model to one photograph: identity and pose, then the vertices, then the gaze."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from avatar_rt.arkit import ARKIT_INDEX
+from avatar_rt.arrays import F32, F64, U8, floats32, floats64
+from avatar_rt.errors import ParameterError, PhotoError
+from avatar_rt.face import Landmarks
+from avatar_rt.head.model import HeadModel
+from avatar_rt.types import FaceParams
+from trainer.metrics import eye_distance
+from trainer.portrait.freeform import Surface
+from trainer.portrait.gaze import eye_rotations
+from trainer.portrait.geometry import posed_vertices
+from trainer.portrait.headfit import HeadFit
+from trainer.portrait.landmark_rig import LandmarkRig
+from trainer.portrait.points import COUNT, LEFT_IRIS, LIPS, RIGHT_IRIS, fitting_weights
+from trainer.portrait.solve import Settings, Solution, project, solve
+
+FOCAL = 2.2
+"""Focal length in widths of the larger image side, where the photo does not say: a single picture
+does not show it, and portraits are taken from about this far."""
+_STIFFNESS = 0.3
+_PHOTO_STIFFNESS = 0.1
+_REACH, _PHOTO_REACH = 0.05, 0.035
+"""Metres around the face points, and around the lips, within which vertices may move."""
+_SCORE_FLOOR = 0.15
+"""Blendshape scores of a face at rest reach this; what lies above is expression."""
+
+
+def fit_head(
+    image: U8,
+    landmarks: Landmarks,
+    model: HeadModel,
+    *,
+    focal: float | None = None,
+    settings: Settings | None = None,
+) -> HeadFit:
+    """The head of `model` that the photograph shows.
+
+    image: (H, W, 3) uint8. landmarks: of the face in it, with blendshape scores where a task file
+    gave them. focal: pixels, where known. Raises ParameterError for a model without landmarks or a
+    focal length that is not positive, PhotoError for landmarks that no face could have.
+    """
+    height, width = image.shape[:2]
+    if focal is not None and not focal > 0:
+        raise ParameterError(f"focal length {focal} must be positive")
+    rig = LandmarkRig.of(model)
+    if rig.known.sum() < 60:
+        raise ParameterError(
+            f"head model '{model.name}' has {int(rig.known.sum())} of the {COUNT} face points; "
+            "60 are needed to fit it"
+        )
+    points = floats64(landmarks.points[:, :2])
+    if not np.isfinite(points).all() or eye_distance(points) < 4:
+        raise PhotoError("the face points do not form a face; is the picture too small or blurred?")
+    f = focal or FOCAL * max(height, width)
+    K = floats64([[f, 0.0, width / 2], [0.0, f, height / 2], [0.0, 0.0, 1.0]])
+    expected = None if landmarks.blendshapes is None else expected_expression(landmarks.blendshapes)
+    solution = solve(points, K, model, rig, expected, settings)
+    return _Finish(model, rig, solution, points, K).headfit(landmarks.points, width, height)
+
+
+def expected_expression(scores: F32) -> F64:
+    """Blendshape scores (52,) → expected ARKit weights: what a resting face scores is no smile."""
+    return floats64(np.clip((scores - _SCORE_FLOOR) / (1 - _SCORE_FLOOR), 0, 1))
+
+
+@dataclass(frozen=True, slots=True)
+class _Finish:
+    """From the solver's head to one that meets the landmarks."""
+
+    model: HeadModel
+    rig: LandmarkRig
+    solution: Solution
+    points: F64
+    K: F64
+
+    def headfit(self, landmarks: F32, width: int, height: int) -> HeadFit:
+        s, surface = self.solution, Surface.of(self.model)
+        weights = np.where(self.rig.known, fitting_weights(), 0.0)
+        lips = np.isin(np.arange(COUNT), LIPS)
+        params = FaceParams(arkit=floats32(s.expression))
+
+        # a mouth that moves hides the lips' own shape: they count for less in the person
+        identity_weights = np.where(lips, weights * (1 - 0.5 * self._mouth_activity()), weights)
+        flat = surface.bend(
+            self._misses(surface, params, None, s.translation),
+            identity_weights, _STIFFNESS, self.rig.known, _REACH,
+        )  # fmt: skip
+        offsets = self._to_model(flat)
+        middle = self._between_eyes(offsets)
+        offsets, translation = offsets - middle, s.translation + s.rotation @ middle
+
+        misses = self._misses(surface, params, offsets, translation)
+        photo_weights = np.where(lips, 3 * weights, 0.5 * weights)
+        left = surface.bend(
+            np.where(lips[:, None], misses, 0.0),
+            photo_weights, _PHOTO_STIFFNESS, lips & self.rig.known, _PHOTO_REACH,
+        )  # fmt: skip
+        photo_offsets = self._to_model(left)
+        misses = self._misses(surface, params, offsets + photo_offsets, translation)
+        depth = float(np.mean(translation[2]))
+        residuals = np.linalg.norm(misses, axis=1) * self.K[0, 0] / depth / self._unit()
+        return HeadFit(
+            self.model,
+            floats32(s.identity),
+            floats32(offsets),
+            floats32(s.expression),
+            floats32(photo_offsets),
+            self._gaze(offsets, translation),
+            s.rotation,
+            floats64(translation),
+            self.K,
+            width,
+            height,
+            landmarks,
+            floats32(np.where(self.rig.known, residuals, np.nan)),
+        )
+
+    def _unit(self) -> float:
+        return eye_distance(self.points)
+
+    def _mouth_activity(self) -> float:
+        mouth = [k for name, k in ARKIT_INDEX.items() if name.startswith(("mouth", "jaw"))]
+        return float(np.clip(self.solution.expression[mouth].max() / 0.3, 0, 1))
+
+    def _misses(
+        self, surface: Surface, params: FaceParams, offsets: F64 | None, translation: F64
+    ) -> F64:
+        """(478, 2) metres in the image plane from each landmark's place on the head to where the
+        photo has it."""
+        person = self.model.bake(self.solution.identity, offsets)
+        local = surface.landmarks @ floats64(posed_vertices(person, params))
+        camera = local @ self.solution.rotation.T + translation
+        misses = (self.points - project(camera, self.K)) * camera[:, 2:] / self.K[0, 0]
+        return floats64(np.where(self.rig.known[:, None], misses, 0.0))
+
+    def _to_model(self, in_plane: F64) -> F64:
+        """(V, 2) across the line of sight → (V, 3) in the model's space."""
+        return floats64(in_plane @ self.solution.rotation[:2])
+
+    def _eyes(self, offsets: F64) -> F64 | None:
+        """(2, 3) centres of the left and right eyeball."""
+        person = self.model.bake(self.solution.identity, offsets)
+        if not {"left_eye", "right_eye"} <= set(person.joint_names):
+            return None
+        index = [person.joint_names.index(name) for name in ("left_eye", "right_eye")]
+        return floats64(person.joints[index])
+
+    def _between_eyes(self, offsets: F64) -> F64:
+        eyes = self._eyes(offsets)
+        return np.zeros(3) if eyes is None else floats64(eyes.mean(0))
+
+    def _gaze(self, offsets: F64, translation: F64) -> F32:
+        eyes = self._eyes(offsets)
+        irises = [LEFT_IRIS[0], RIGHT_IRIS[0]]
+        if eyes is None or not self.rig.known[irises].all():
+            return np.zeros((2, 3), np.float32)
+        person = self.model.bake(self.solution.identity, offsets)
+        faces = person.faces[self.model.landmark_faces[irises]]
+        barycentric = self.model.landmark_barycentric[irises][..., None]
+        pupils = floats64((person.vertices[faces] * barycentric).sum(1))
+        return eye_rotations(eyes, pupils, self.points, self.solution.rotation, translation, self.K)
