@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 
 from avatar_rt.drivers.base import Driver, IdleDriver
 from avatar_rt.errors import AvatarRtError
 from avatar_rt.motion import Motion
-from avatar_rt.render import Renderer
+from avatar_rt.render import WHITE, Renderer
 from avatar_rt.types import Camera, FaceParams, Frame, PixelFormat
 
 
@@ -59,7 +60,13 @@ class Pipeline:
         with self._swap:
             self._renderer = renderer
 
-    def frame(self, now: float, camera: Camera, format: PixelFormat = "i420") -> Frame:
+    def frame(
+        self,
+        now: float,
+        camera: Camera,
+        format: PixelFormat = "i420",
+        background: Sequence[float] = WHITE,
+    ) -> Frame:
         """The picture at `now` (seconds on the caller's clock; does not decrease).
 
         Frame.timings gains "drive" (seconds in driver and motion), "rasterize" (in the renderer,
@@ -71,7 +78,7 @@ class Pipeline:
             face = self._face(now)
             renderer = self._renderer
         driven = time.perf_counter()
-        frame = renderer.render(face, camera, format=format)
+        frame = renderer.render(face, camera, format=format, background=background)
         ended = time.perf_counter()
         timings = {
             "drive": driven - began,
