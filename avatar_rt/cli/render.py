@@ -53,7 +53,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     add("--yaw", type=arguments.degrees, default=0.0, metavar="DEGREES",
         help="around the avatar, towards its left")  # fmt: skip
     add("--pitch", type=arguments.degrees, default=0.0, metavar="DEGREES", help="upwards")
-    add("--roll", type=arguments.degrees, default=0.0, metavar="DEGREES", help="clockwise")
+    add("--roll", type=arguments.degrees, default=0.0, metavar="DEGREES", help="picture, clockwise")
     add("--orbit", type=arguments.positive, metavar="SECONDS", help="mp4: a full turn in that time")
     picture = parser.add_argument_group("picture")
     add = picture.add_argument
@@ -188,7 +188,7 @@ class Shot:
         if not args.roll:
             return camera
         rolled = camera.viewmat.copy()
-        rolled[:3] = matrix_from_axis_angle([0, 0, -args.roll]) @ camera.viewmat[:3]
+        rolled[:3] = matrix_from_axis_angle([0, 0, args.roll]) @ camera.viewmat[:3]
         return Camera(floats64(rolled), camera.K, camera.width, camera.height)
 
 
