@@ -16,7 +16,7 @@ from avatar_rt.outputs.encoder import VideoSettings
 from avatar_rt.server.drives import SharedDrive
 from avatar_rt.server.guard import is_loopback
 from avatar_rt.server.run import DEFAULT_PORT, serve
-from avatar_rt.server.studio import StudioSettings
+from avatar_rt.server.studio import BACKDROP, StudioSettings
 
 LARGEST_SIDE = 2048
 
@@ -47,6 +47,9 @@ def add_serving_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--size", type=arguments.size, default=(512, 512), help="default: 512")
     parser.add_argument("--fps", type=arguments.positive, default=60.0, help="default: 60")
+    parser.add_argument(
+        "--background", type=backdrop, default=BACKDROP, metavar="#RRGGBB", help="behind the head"
+    )
     parser.add_argument("--quality", choices=("exact", "fast"), default="fast")
 
 
@@ -57,12 +60,20 @@ def port(text: str) -> int:
     return int(text)
 
 
+def backdrop(text: str) -> tuple[float, float, float]:
+    """An opaque colour: video has no transparency."""
+    color = arguments.color(text)
+    if color is None:
+        raise argparse.ArgumentTypeError("a stream cannot be transparent: write #rrggbb")
+    return color
+
+
 def settings(args: argparse.Namespace) -> StudioSettings:
     """What the flags say. Raises ParameterError for sizes and rates that cannot be streamed."""
     width, height = args.size
     if max(width, height) > LARGEST_SIDE:
         raise ParameterError(f"--size {width}x{height}: at most {LARGEST_SIDE} a side is streamed")
-    return StudioSettings(VideoSettings(width, height, args.fps), args.quality)
+    return StudioSettings(VideoSettings(width, height, args.fps), args.quality, args.background)
 
 
 def run(args: argparse.Namespace) -> int:

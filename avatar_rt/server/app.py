@@ -148,6 +148,7 @@ async def stats(request: web.Request) -> web.Response:
             "wall": time.time(),
             "epoch": studio.epoch,
             "cpu_seconds": used,
+            "sent": [session.sent for session in studio.sessions.values()],
             "views": [
                 {
                     "rendered": view.rendered.total,

@@ -45,14 +45,18 @@ class Scene:
         self,
         renderer: Renderer,
         settings: VideoSettings,
+        background: tuple[float, float, float],
         epoch: float,
         loop: asyncio.AbstractEventLoop,
     ) -> None:
-        """settings: size and rate; the codec in it is what viewers get who can choose."""
+        """settings: size and rate; views choose the codec. background: sRGB in [0, 1].
+
+        epoch: the moment, in seconds on the server's clock, whose time stamps are 0.
+        """
         self.settings = settings
         self.voice = Voice(epoch, loop)
         self._pipeline = Pipeline(renderer)
-        self._epoch, self._loop = epoch, loop
+        self._background, self._epoch, self._loop = background, epoch, loop
         self._shared: dict[VideoCodec, View] = {}
         self._views: tuple[View, ...] = ()
         self._awake = threading.Event()
@@ -181,7 +185,7 @@ class Scene:
 
     def _render(self, view: View, moment: float) -> None:
         try:
-            frame = self._pipeline.frame(moment, view.camera, "i420")
+            frame = self._pipeline.frame(moment, view.camera, "i420", self._background)
         except AvatarRtError:
             _log.exception("a picture could not be rendered")
             return

@@ -153,6 +153,11 @@ class Session:
         self.tell_state()
         self._spawn(self._tell_figures())
 
+    @property
+    def sent(self) -> int:
+        """Pictures handed to the network."""
+        return self._peer.video.sent
+
     # ---- messages --------------------------------------------------------------------------------
 
     def tell(self, message: dict[str, Any]) -> None:
@@ -226,11 +231,11 @@ class Session:
         )
 
     async def _tell_figures(self) -> None:
-        sent, at = self._peer.video.sent, monotonic()
+        sent, at = self.sent, monotonic()
         while self._channel is not None and self._channel.readyState == "open":
             await asyncio.sleep(STATS_EVERY_S)
             self._tell_failure()
-            now, count = monotonic(), self._peer.video.sent
+            now, count = monotonic(), self.sent
             if self._channel.bufferedAmount < _CROWDED:
                 self.tell({**self._figures(now), "sent": round((count - sent) / (now - at), 2)})
             sent, at = count, now

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +21,13 @@ from avatar_rt.types import Camera, Quality
 if TYPE_CHECKING:
     from avatar_rt.server.session import Session
 
+BACKDROP = (0.81, 0.84, 0.87)
+"""Grey enough for white hair, and light enough for dark hair."""
+
+
+def _renderer(avatar: Avatar, settings: StudioSettings) -> Renderer:
+    return Renderer(avatar, quality=settings.quality, threads=settings.threads)
+
 
 @dataclass(frozen=True, slots=True)
 class StudioSettings:
@@ -28,8 +35,12 @@ class StudioSettings:
 
     video: VideoSettings
     quality: Quality = "fast"
+    background: tuple[float, float, float] = BACKDROP
+    """sRGB in [0, 1]."""
     threads: int = 0
     """Threads of each renderer; 0 takes all cores."""
+    make_renderer: Callable[[Avatar, StudioSettings], Renderer] = _renderer
+    """How an avatar is drawn."""
     limits: Limits = field(default_factory=Limits)
 
 
@@ -80,14 +91,13 @@ class Studio:
 
     async def renderer(self, avatar: Avatar) -> Renderer:
         """A renderer of its own for an avatar."""
-        s = self.settings
-        return await self._loop.run_in_executor(
-            None, lambda: Renderer(avatar, quality=s.quality, threads=s.threads)
-        )
+        make = self.settings.make_renderer
+        return await self._loop.run_in_executor(None, make, avatar, self.settings)
 
     async def _new_scene(self, avatar: Avatar) -> Scene:
         renderer = await self.renderer(avatar)
-        return Scene(renderer, self.settings.video, self.epoch, self._loop)
+        s = self.settings
+        return Scene(renderer, s.video, s.background, self.epoch, self._loop)
 
     async def own_scene(self, avatar: Avatar) -> Scene:
         """A scene for one viewer. Raises BudgetError where all are taken."""

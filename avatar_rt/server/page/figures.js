@@ -68,8 +68,9 @@ export class Figures {
     const before = this.#before;
     this.#before = counts;
     const rate = (name) => {
-      if (!before || !counts || before.peer !== counts.peer || counts[name] === undefined) return null;
-      return (counts[name] - before[name]) / ((counts.at - before.at) / 1000);
+      if (!before || !counts || before.peer !== counts.peer) return null;
+      const gained = counts[name] - before[name];
+      return Number.isFinite(gained) ? gained / ((counts.at - before.at) / 1000) : null;
     };
     this.latest = {
       rendered: this.#server?.rendered ?? { fps: null, ms: null },
