@@ -9,6 +9,7 @@ from pathlib import Path
 from avatar_rt.avatar import Avatar
 from avatar_rt.errors import ParameterError
 from avatar_rt.importers import import_avatar
+from avatar_rt.render import fast_psnr_db
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -25,6 +26,7 @@ def run(args: argparse.Namespace) -> int:
     if output.suffix != ".avatar":
         raise ParameterError(f"-o {output}: an avatar's file name ends in .avatar")
     avatar = import_avatar(args.file)
+    avatar.metadata["fast_psnr_db"] = fast_psnr_db(avatar)
     avatar.save(output)
     if args.json:
         print(json.dumps({"avatar": str(output), **summary(avatar)}))
