@@ -1,0 +1,195 @@
+"""Colours: from the photograph where it saw the surface, and a smooth, living guess elsewhere.
+
+Trust says how well the photograph saw a Gaussian. Low frequencies are solved for on the mesh, as a
+membrane that trusted colours hold; so they spread along the surface and leave no seam. On top of
+that come details: the photograph's own, those of the mirrored place, or grain of the same strength.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from scipy import ndimage, sparse
+from scipy.sparse.linalg import splu
+from scipy.spatial import cKDTree
+
+from avatar_rt import _core
+from avatar_rt.arrays import F32, F64, I32, Array, Bool, floats32, floats64
+from trainer.portrait.mask import CHIN, INNER_LIPS, LEFT_EYE, RIGHT_EYE
+from trainer.portrait.scene import Scene
+from trainer.portrait.surface import EYES, TEETH, Kind, Samples
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What the photograph says about N Gaussians."""
+
+    pixels: F32
+    """(N, 2) where each lies in the view."""
+    colors: F32
+    """(N, 3) the view's colour there."""
+    trust: F32
+    """(N,) in [0, 1]."""
+
+
+def step(values: Array, low: float, high: float) -> F32:
+    """0 below `low`, 1 above `high`, smooth between."""
+    t = np.clip((values - low) / (high - low), 0, 1)
+    return floats32(t * t * (3 - 2 * t))
+
+
+def at_pixels(image: F32, pixels: F32) -> F32:
+    """(H, W) or (H, W, C) bilinear at (N, 2) pixel positions; the border continues outside."""
+    rows = -(-len(pixels) // 1024)
+    # remap wants a picture of positions no wider than 32767
+    grid = np.zeros((rows * 1024, 2), np.float32)
+    grid[: len(pixels)] = pixels - 0.5
+    x, y = (np.ascontiguousarray(grid[:, k]).reshape(rows, 1024) for k in (0, 1))
+    out = cv2.remap(image, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return floats32(out.reshape(rows * 1024, -1)[: len(pixels)].squeeze())
+
+
+def signed_distance(mask: Bool) -> F32:
+    """(H, W) pixels inside a mask's edge; negative outside."""
+    inside, outside = (ndimage.distance_transform_edt(m) for m in (mask, ~mask))
+    return floats32(np.where(mask, inside - 0.5, 0.5 - outside))
+
+
+def look(scene: Scene, samples: Samples) -> Seen:
+    """What the photograph shows at each Gaussian, and how far that can be believed."""
+    view, faces = scene.view, scene.rig.faces
+    points = samples.means(scene.points, faces)
+    image = points @ scene.camera.K.T
+    pixels = floats32(image[:, :2] / image[:, 2:])
+    normals = samples.at(scene.normals, faces)
+    normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-9)
+    to_camera = -points / np.linalg.norm(points, axis=1, keepdims=True)
+    facing = (normals * to_camera).sum(1)
+    _, _, depth = _core.rasterize_mesh(scene.pixels, faces, view.shape[1], view.shape[0], 0)
+    hair = samples.kinds == Kind.HAIR
+    nearest = cv2.erode(np.where(np.isfinite(depth), depth, 1e3), np.ones((3, 3)))
+    gap = points[:, 2] - at_pixels(floats32(nearest), pixels)
+    trust = step(facing, 0.2, 0.55) * step(-gap, -0.012, -0.005)
+    trust[hair] = (step(facing, 0.05, 0.3) * step(-gap, -0.02, -0.01))[hair]
+    return Seen(pixels, at_pixels(view.image, pixels), trust * _allowed(scene, samples, pixels))
+
+
+def _allowed(scene: Scene, samples: Samples, pixels: F32) -> F32:
+    """(N,) whether a Gaussian's pixel may show what it is: no edges that have bled, no eyes on
+    lids, no teeth on lips, no hair on skin."""
+    view, unit = scene.view, scene.view.unit
+    hair = scene.masks.hair > 0.5
+    head = scene.masks.head > 0.5
+    bare = at_pixels(signed_distance(head & ~hair), pixels) / unit
+    outline = at_pixels(signed_distance(head), pixels) / unit
+    openings = view.polygon(LEFT_EYE) | view.polygon(RIGHT_EYE)
+    mouth = view.polygon(INNER_LIPS)
+    off_eyes = -at_pixels(signed_distance(openings), pixels) / unit
+    in_mouth = at_pixels(signed_distance(mouth), pixels) / unit
+    skin = (
+        step(bare, 0.5, 2.0)
+        * step(outline, 1.0, 3.5)
+        * step(off_eyes, 1.0, 2.0)
+        * step(-in_mouth, 0.0, 1.0)
+    )
+    # clothes on the neck are worn there, but they lie off the skin: believe them little
+    person = at_pixels(signed_distance(scene.masks.person > 0.5), pixels) / unit
+    worn = 0.3 * step(person, 2, 6) * (pixels[:, 1] > view.landmarks[CHIN, 1])
+    allowed = np.maximum(skin, worn * (outline < 0))
+    inside = at_pixels(signed_distance(hair), pixels) / unit
+    of_hair = samples.kinds == Kind.HAIR
+    allowed[of_hair] = (step(inside, 0.3, 1.2) * step(outline, 1.0, 2.5))[of_hair]
+    teeth = np.isin(samples.kinds, TEETH)
+    allowed[teeth] = step(in_mouth, 0.6, 1.6)[teeth]
+    others = np.isin(samples.kinds, (*EYES, Kind.TONGUE, Kind.MOUTH))
+    allowed[others] = 0
+    return floats32(allowed)
+
+
+def membrane(faces: I32, count: int, values: F64, weights: F64, tension: float = 4.0) -> F32:
+    """(V, 3) colours on a mesh: least squares between `values` (V, 3), held by `weights` (V,),
+    and equality of neighbours, held by `tension`. Unheld parts get what surrounds them."""
+    i = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
+    half = sparse.coo_matrix((np.ones(len(i)), (i[:, 0], i[:, 1])), shape=(count, count))
+    near = ((half + half.T) > 0).astype(np.float64)
+    degree = np.asarray(near.sum(1)).ravel()
+    mean = (values * weights[:, None]).sum(0) / max(weights.sum(), 1e-9)
+    # a trace of the mean keeps pieces that nothing holds from being undetermined
+    hold = weights + 1e-6
+    matrix = sparse.diags(hold + tension * degree) - tension * near
+    right = values * weights[:, None] + 1e-6 * mean
+    return floats32(splu(matrix.tocsc(), permc_spec="MMD_AT_PLUS_A").solve(floats64(right)))
+
+
+def spread_to_vertices(
+    samples: Samples, faces: I32, count: int, values: F32, weights: F32
+) -> tuple[F64, F64]:
+    """Weighted means of the Gaussians' values (N, 3) at the vertices around them: (V, 3), (V,)."""
+    share = samples.barycentric * weights[:, None]
+    corner = faces[samples.triangles]
+    total = np.bincount(corner.ravel(), share.ravel(), count)
+    sums = [
+        np.bincount(corner.ravel(), (share * values[:, k : k + 1]).ravel(), count) for k in range(3)
+    ]
+    means = np.stack(sums, 1) / np.maximum(total, 1e-9)[:, None]
+    return means, np.minimum(total, 1.0)
+
+
+def skin_colors(scene: Scene, samples: Samples, seen: Seen, rng: np.random.Generator) -> F32:
+    """(N, 3) colours for the Gaussians of kind SKIN (zeros elsewhere)."""
+    skin = np.flatnonzero(samples.kinds == Kind.SKIN)
+    mine, trust, photo = samples.picked(skin), seen.trust[skin], seen.colors[skin]
+    faces, count = scene.model.template.faces, scene.head_vertices
+    values, weights = spread_to_vertices(mine, faces, count, photo, trust)
+    on_skin = np.zeros(len(faces), bool)
+    on_skin[np.unique(mine.triangles)] = True
+    smooth = membrane(faces[on_skin], count, values, weights)
+    base = floats32(mine.at(smooth, faces))
+    detail = photo - base
+    # what was not seen takes the detail of its mirror image, if that was
+    rest = mine.at(scene.rig.vertices, faces)
+    good = np.flatnonzero(trust > 0.7)
+    filled = np.zeros_like(base)
+    if len(good):
+        far, other = cKDTree(rest[good]).query(rest * [-1, 1, 1], distance_upper_bound=0.003)
+        found = np.isfinite(far) & (trust < 0.99)
+        filled[found] = detail[good[other[found]]]
+        grain = float(np.std(detail[good] @ [0.3, 0.6, 0.1]))
+        plain = ~found
+        filled[plain] = rng.normal(0, 0.35 * min(grain, 0.03), (int(plain.sum()), 1))
+    colors = np.zeros((len(samples), 3), np.float32)
+    colors[skin] = base + trust[:, None] * detail + (1 - trust[:, None]) * filled
+    return colors
+
+
+def hair_colors(scene: Scene, samples: Samples, seen: Seen, strands: F32) -> F32:
+    """(N, 3) colours for the Gaussians of kind HAIR (zeros elsewhere).
+
+    strands: (N,) grain that runs along the hair, mean 0 and deviation 1.
+    """
+    colors = np.zeros((len(samples), 3), np.float32)
+    hair = np.flatnonzero(samples.kinds == Kind.HAIR)
+    if not len(hair):
+        return colors
+    mine, trust, photo = samples.picked(hair), seen.trust[hair], seen.colors[hair]
+    faces, count = scene.rig.faces, len(scene.rig.vertices)
+    values, weights = spread_to_vertices(mine, faces, count, photo, trust)
+    first = scene.head_vertices
+    own = faces[scene.head_faces :] - first
+    smooth = np.zeros((count, 3), np.float32)
+    smooth[first:] = membrane(own, count - first, values[first:], weights[first:])
+    base = floats32(mine.at(smooth, faces))
+    good = trust > 0.7
+    detail = photo - base
+    if good.sum() > 20:
+        # colours of hair lie along one axis, from its shadows to its gloss
+        spread = detail[good] - detail[good].mean(0)
+        variance, axes = np.linalg.eigh(spread.T @ spread / len(spread))
+        gloss = axes[:, 2] * np.sqrt(max(float(variance[2]), 0)) * np.sign(axes[:, 2].sum())
+    else:
+        gloss = np.full(3, 0.03)
+    grain = strands[hair, None] * gloss
+    colors[hair] = base + trust[:, None] * detail + (1 - trust[:, None]) * grain
+    return colors

@@ -1,0 +1,121 @@
+"""Which triangles carry how many Gaussians: as fine as the photograph is, and no finer."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from avatar_rt.arrays import F32, F64, I32, floats32, ints32
+from trainer.portrait.colors import step
+from trainer.portrait.scene import Scene
+from trainer.portrait.strands import strands
+from trainer.portrait.surface import (
+    EYES,
+    Kind,
+    Samples,
+    cut_triangles,
+    joined,
+    quad_pairs,
+    triangle_kinds,
+    whole_quads,
+)
+
+MOST = 80_000
+_SKIN_AREA, _HIDDEN_AREA = 3.2e-6, 9e-6
+"""Square metres per Gaussian on the skin, and where the photograph sees nothing."""
+_COVERED = 0.004
+"""Metres of hair under which skin is left out."""
+_FADE = 0.020
+"""Metres over which the bust fades out below."""
+
+
+def lay_gaussians(scene: Scene, rng: np.random.Generator) -> Samples:
+    """Gaussians over the whole avatar, at most MOST of them."""
+    head = _head(scene)
+    hair = _hair(scene, MOST - len(head), rng)
+    return _faded(scene, joined([head, *hair]))
+
+
+def _areas(vertices: F32, faces: I32) -> F64:
+    v = vertices.astype(np.float64)
+    e1, e2 = v[faces[:, 1]] - v[faces[:, 0]], v[faces[:, 2]] - v[faces[:, 0]]
+    return np.asarray(np.linalg.norm(np.cross(e1, e2), axis=1) / 2)
+
+
+def _pixel_areas(scene: Scene, faces: I32) -> F64:
+    """(F,) pixels of the photograph that each triangle fills; 0 where it faces away."""
+    p = scene.pixels.astype(np.float64)[faces]
+    a, b = p[:, 1, :2] - p[:, 0, :2], p[:, 2, :2] - p[:, 0, :2]
+    # counter-clockwise in a picture whose y points down
+    turned = -(a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]) / 2
+    return np.asarray(np.maximum(turned, 0) / scene.view.unit**2)
+
+
+def _head(scene: Scene) -> Samples:
+    faces = scene.model.template.faces
+    rest = scene.rig.vertices[: scene.head_vertices]
+    kinds = triangle_kinds(scene.model)
+    keep = (scene.cover < _COVERED)[faces].any(1) & (_fade(scene, rest)[faces].max(1) > 0.01)
+    areas = _areas(rest, faces)
+    regions = scene.model.regions
+    coarse = np.isin(kinds, (Kind.MOUTH, Kind.TONGUE))
+    coarse |= regions["ears"][faces].mean(1) > 0.3
+    cuts = np.ceil(np.sqrt(areas / np.where(kinds == Kind.SKIN, _SKIN_AREA, _HIDDEN_AREA)))
+    cuts = np.where(np.isin(kinds, (Kind.UPPER_TEETH, Kind.LOWER_TEETH)), 3, cuts)
+    for kind, name in zip(EYES, ("left_eye", "right_eye"), strict=True):
+        eye = rest - scene.rig.joints[scene.rig.joint_names.index(name)]
+        angle = np.degrees(np.arctan2(np.hypot(eye[:, 0], eye[:, 1]), eye[:, 2]))[faces].min(1)
+        fine = np.where(angle < 34, 5, np.where(angle < 72, 3, 1))
+        cuts = np.where(kinds == kind, fine, cuts)
+    pairs = np.flatnonzero(quad_pairs(faces)) * 2
+    pairs = pairs[(coarse & keep)[pairs] & (coarse & keep)[pairs + 1]]
+    in_pair = np.zeros(len(faces), bool)
+    in_pair[pairs], in_pair[pairs + 1] = True, True
+    single = np.flatnonzero(keep & ~in_pair)
+    cut = ints32(np.clip(cuts[single], 1, 5))
+    return joined(
+        [
+            cut_triangles(ints32(single), cut, kinds[single]),
+            whole_quads(ints32(pairs), kinds[pairs]),
+        ]
+    )
+
+
+def _hair(scene: Scene, room: int, rng: np.random.Generator) -> list[Samples]:
+    faces = scene.rig.faces
+    mine = np.arange(scene.head_faces, len(faces))
+    if not len(mine):
+        return []
+    areas = _pixel_areas(scene, faces[mine])
+    seen = areas > 0.15 * np.median(areas[areas > 0])
+    hidden = mine[~seen]
+    each = 3
+    left = max(room - (1 + each) * len(hidden), len(mine))
+    cuts = np.clip(np.round(np.sqrt(areas[seen])), 1, 4)
+    while (cuts**2).sum() > left and cuts.max() > 1:
+        cuts = np.where(cuts == cuts.max(), cuts - 1, cuts)
+    return [
+        cut_triangles(ints32(mine[seen]), ints32(cuts), _of_hair(len(cuts))),
+        cut_triangles(ints32(hidden), ints32(np.ones(len(hidden))), _of_hair(len(hidden))),
+        strands(scene, hidden, each, rng),
+    ]
+
+
+def _of_hair(count: int) -> I32:
+    return ints32(np.full(count, Kind.HAIR))
+
+
+def _fade(scene: Scene, rest: F32 | F64) -> F32:
+    """(N,) 1 on the bust, 0 below it: the neck ends in a smooth curve, lower in front."""
+    names = scene.rig.joint_names
+    neck = scene.rig.joints[names.index("neck")] if "neck" in names else np.array([0, -0.14, -0.1])
+    edge = neck[1] - 0.012 - 0.25 * (rest[:, 2] - neck[2])
+    return step(rest[:, 1], edge - _FADE, edge)
+
+
+def _faded(scene: Scene, samples: Samples) -> Samples:
+    rest = samples.means(scene.rig.vertices, scene.rig.faces)
+    fade = np.where(samples.kinds == Kind.HAIR, 1.0, _fade(scene, rest))
+    kept = fade > 0.02
+    return replace(samples, opacities=floats32(samples.opacities * fade)).picked(kept)

@@ -1,0 +1,179 @@
+"""From a photograph to an avatar, step by step: fit the head, grow the hair, lay Gaussians over
+both, and colour them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from avatar_rt.arrays import F32, U8, floats32, floats64
+from avatar_rt.avatar import Avatar, Landmarks
+from avatar_rt.errors import ParameterError
+from avatar_rt.head import load_builtin
+from avatar_rt.head.model import HeadModel
+from avatar_rt.types import Camera, FaceParams
+from trainer.portrait.colors import hair_colors, look, skin_colors
+from trainer.portrait.features import paint_features, paint_lashes
+from trainer.portrait.fit import fit_head
+from trainer.portrait.hair import hair_mesh
+from trainer.portrait.headfit import HeadFit
+from trainer.portrait.layout import lay_gaussians
+from trainer.portrait.mask import head_masks
+from trainer.portrait.photo import Photo, photo_from_array, read_photo
+from trainer.portrait.refine import refine
+from trainer.portrait.scene import Scene, build_scene
+from trainer.portrait.strands import grain
+from trainer.portrait.subject import find_subject, view_of
+from trainer.portrait.surface import EYES, Kind, Samples
+
+Progress = Callable[[str, float], None]
+Note = Callable[[str], None]
+REFINEMENTS = 5
+
+
+def _silent(_step: str, _fraction: float) -> None:
+    """Progress for nobody."""
+
+
+def _unsaid(_text: str) -> None:
+    """A note for nobody."""
+
+
+def make_photo(path: str | Path, *, progress: Progress = _silent, note: Note = _unsaid) -> Avatar:
+    """The avatar of whoever is in a photograph file. Raises PhotoError as read_photo does."""
+    progress("read the photograph", 0.0)
+    return make_avatar(read_photo(path), progress=progress, note=note)
+
+
+def make(image: U8, *, progress: Progress = _silent, note: Note = _unsaid) -> Avatar:
+    """The avatar of whoever is in a picture, (H, W, 3) uint8 sRGB.
+
+    Raises PhotoError for a picture without a face, or with one too small or turned too far.
+    """
+    return make_avatar(photo_from_array(image), progress=progress, note=note)
+
+
+def make_avatar(
+    photo: Photo,
+    *,
+    model: HeadModel | None = None,
+    progress: Progress = _silent,
+    note: Note = _unsaid,
+) -> Avatar:
+    """The avatar of whoever is in a photograph, on `model` or the built-in head."""
+    rng = np.random.default_rng(0)
+    progress("find the face", 0.05)
+    subject = find_subject(photo)
+    for text in subject.notes:
+        note(text)
+    progress("load the head model", 0.15)
+    model = load_builtin() if model is None else model
+    progress("fit the head", 0.25)
+    fit = fit_head(subject.image, subject.landmarks, model, focal=subject.focal)
+    progress("tell hair from skin", 0.45)
+    view, camera = view_of(subject, fit)
+    masks = head_masks(view, model)
+    progress("grow the hair", 0.55)
+    rig = fit.rig()
+    hair = hair_mesh(view, masks, model, rig, camera)
+    scene = build_scene(view, masks, fit, rig, camera, hair)
+    progress("lay Gaussians over head and hair", 0.62)
+    samples = lay_gaussians(scene, rng)
+    progress("take colours from the photograph", 0.68)
+    colors, freedom = _colored(scene, samples, rng)
+    progress("match the photograph", 0.75)
+    colors = refine(scene, samples, colors, freedom, REFINEMENTS)
+    return Avatar(
+        scene.rig,
+        samples.gaussians(colors),
+        _metadata(photo, model, scene, fit, subject.notes),
+        Landmarks(model.landmark_faces, model.landmark_barycentric),
+    )
+
+
+def _colored(scene: Scene, samples: Samples, rng: np.random.Generator) -> tuple[F32, F32]:
+    """Colours (N, 3), and how far each may still follow the photograph (N,)."""
+    seen = look(scene, samples)
+    colors = skin_colors(scene, samples, seen, rng)
+    rest = floats64(samples.means(scene.rig.vertices, scene.rig.faces))
+    streaks = np.zeros(len(samples), np.float32)
+    hair = samples.kinds == Kind.HAIR
+    if hair.any():
+        streaks[hair] = grain(scene, rest[hair], rng)
+    colors = colors + hair_colors(scene, samples, seen, streaks)
+    colors = paint_lashes(scene, samples, seen, colors)
+    colors = paint_features(scene, samples, seen, colors, rng)
+    freedom = seen.trust.copy()
+    freedom[np.isin(samples.kinds, EYES)] = 0
+    return colors, floats32(freedom)
+
+
+def _metadata(
+    photo: Photo, model: HeadModel, scene: Scene, fit: HeadFit, notes: tuple[str, ...]
+) -> dict[str, Any]:
+    seen = fit.photo_camera()
+    return {
+        "name": Path(photo.name).stem,
+        "head_model": {
+            "name": model.name, "hash": model.source_hash, "licence": model.licence,
+        },
+        "provenance": {
+            "source": f"photograph {photo.name}", "recipe": "instant", "synthetic": True,
+            "notes": list(notes),
+        },
+        "camera": preferred_camera(scene),
+        "photo": {
+            "width": seen.width, "height": seen.height, "viewmat": _plain(seen.viewmat),
+            "K": _plain(seen.K), "arkit": _plain(scene.params.arkit),
+            "expression": _plain(scene.params.expression),
+            "eye_pose": _plain(scene.params.eye_pose),
+        },
+    }  # fmt: skip
+
+
+def _plain(values: ArrayLike | None) -> Any:
+    """Numbers as JSON has them."""
+    return np.asarray(values, float).round(9).tolist()
+
+
+def preferred_camera(scene: Scene) -> dict[str, Any]:
+    """Distance, focal length (× the image's smaller side) and target that show head and hair."""
+    rest = scene.rig.vertices
+    chin = rest[: scene.head_vertices][scene.model.regions["face"] > 0.5][:, 1].min()
+    top = rest[:, 1].max()
+    low = chin - 0.045
+    distance, focal = 1.0, 2.2
+    height = float(top - low) * 1.16
+    wide = (
+        float(np.ptp(rest[scene.head_vertices :, 0])) * 1.2
+        if len(rest) > scene.head_vertices
+        else 0
+    )
+    return {
+        "distance": round(max(height, wide) * focal * distance, 4),
+        "focal": focal,
+        "target": [0.0, round(float(top + low) / 2, 4), -0.05],
+    }
+
+
+def photo_view(avatar: Avatar) -> tuple[Camera, FaceParams]:
+    """The camera and the face with which an avatar of this recipe stands as in its photograph.
+
+    Raises ParameterError for an avatar that holds no photograph's view.
+    """
+    photo = avatar.metadata.get("photo")
+    if not isinstance(photo, dict):
+        raise ParameterError("this avatar does not say how its photograph was taken")
+    camera = Camera(
+        floats64(photo["viewmat"]), floats64(photo["K"]), int(photo["width"]), int(photo["height"])
+    )
+    params = FaceParams(
+        arkit=floats32(photo["arkit"]),
+        expression=floats32(photo["expression"]),
+        eye_pose=floats32(photo["eye_pose"]),
+    )
+    return camera, params
