@@ -25,6 +25,7 @@ MAX_SECONDS = 1800.0
 MIN_RATE, MAX_RATE = 4_000, 192_000
 """Sample rates, in hertz, outside which nothing here is speech."""
 
+_PIECE = 16_384
 _FORMATS = "wav,w64,aiff,au,caf,mp3,ogg,flac,aac,mov,mp4,m4a,matroska,webm"
 
 
@@ -50,7 +51,9 @@ class Audio:
         if rate == self.rate:
             return self
         stream = StreamResampler(self.rate, rate)
-        samples = np.concatenate([stream.push(self.samples), stream.flush()])
+        # In pieces: one call on minutes of sound would keep other threads waiting.
+        pieces = np.split(self.samples, range(_PIECE, len(self.samples), _PIECE))
+        samples = np.concatenate([*map(stream.push, pieces), stream.flush()])
         length = round(len(self.samples) * rate / self.rate)
         return Audio(np.pad(samples[:length], (0, max(length - len(samples), 0))), rate)
 

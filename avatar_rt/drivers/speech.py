@@ -45,7 +45,7 @@ class SpeechDriver(TrackDriver):
         beside the recording, if there is one. With it the phones are aligned, else recognized.
         progress: is told the share of the work that is done, 0 to 1.
         Raises FileFormatError for a file that is no sound, InputError or OSError for one that
-        cannot be opened, BackendError where the listening process dies.
+        cannot be opened, DriverError where the listening process dies.
         """
         source = Path(path)
         audio = read_audio(source)
@@ -70,7 +70,7 @@ def find_phones(
     audio: Audio, transcript: str | None, progress: Callable[[float], None]
 ) -> tuple[list[Phone], str]:
     """The phones of a recording, found in a child process, and "" or why the transcript was not
-    used. Raises BackendError where the process dies."""
+    used. Raises DriverError where the process dies."""
     child = Child("listen")
     given = json.dumps({"transcript": transcript}).encode() + b"\n"
     pcm = audio.resampled(RATE).samples.tobytes()

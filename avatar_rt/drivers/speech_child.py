@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 from typing import IO
 
-from avatar_rt.errors import BackendError
+from avatar_rt.errors import DriverError
 
 _PACKAGES = Path(__file__).resolve().parents[2]
 _GRACE_S = 2.0
@@ -20,7 +20,7 @@ class Child:
     """A running speech_worker with pipes to it; what it writes to stderr is kept for errors."""
 
     def __init__(self, *arguments: str) -> None:
-        """Raises BackendError where no process can be started."""
+        """Raises DriverError where no process can be started."""
         self._said = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the child
         paths = [str(_PACKAGES), *filter(None, [os.environ.get("PYTHONPATH")])]
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
@@ -36,7 +36,7 @@ class Child:
             )
         except OSError as error:
             self._said.close()
-            raise BackendError(f"the speech process cannot be started: {error}") from error
+            raise DriverError(f"the speech process cannot be started: {error}") from error
 
     @property
     def stdin(self) -> IO[bytes]:
@@ -52,7 +52,7 @@ class Child:
     def pid(self) -> int:
         return self._process.pid
 
-    def failure(self) -> BackendError:
+    def failure(self) -> DriverError:
         """Why it ended, from the last line it wrote to stderr; waits for its end."""
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(_GRACE_S)
@@ -60,7 +60,7 @@ class Child:
         lines = self._said.read().decode("utf-8", "replace").strip().splitlines()
         code = self._process.poll()
         reason = lines[-1] if lines else f"it ended with code {code}"
-        return BackendError(f"the speech process died: {reason}")
+        return DriverError(f"the speech process died: {reason}")
 
     def kill(self) -> None:
         """Ends it at once, if it still runs; whoever reads from it or writes to it is let go."""

@@ -5,17 +5,16 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections import deque
-from types import TracebackType
-from typing import Self
 
 import numpy as np
 
 from avatar_rt.arrays import I16, Array
 from avatar_rt.audio import Audio, check_rate, mono16
+from avatar_rt.drivers.base import ClosingDriver
 from avatar_rt.drivers.speech_child import Child
 from avatar_rt.drivers.speech_track import SPOKEN_FOR
 from avatar_rt.drivers.speech_worker import CHUNK, RECORD
-from avatar_rt.errors import BackendError, ParameterError
+from avatar_rt.errors import DriverError, ParameterError
 from avatar_rt.types import FaceParams
 
 LAG_S = 0.12
@@ -26,7 +25,7 @@ _SLACK_S = 0.06
 _STALE_S, _REST_S = 0.3, 0.2
 
 
-class LiveSpeechDriver:
+class LiveSpeechDriver(ClosingDriver):
     """A face that follows pushed sound.
 
     push() may be called from any thread and never waits: if the listening process falls more than
@@ -39,7 +38,7 @@ class LiveSpeechDriver:
 
         sample_rate: Hz of what will be pushed. lag: seconds, 0.08 to 0.5, by which the face
         follows the sound; more is more accurate. To hear and see together, delay the sound by it.
-        Raises ParameterError for a rate or lag out of range, BackendError where no process can be
+        Raises ParameterError for a rate or lag out of range, DriverError where no process can be
         started.
         """
         if not 0.08 <= lag <= 0.5:
@@ -53,7 +52,7 @@ class LiveSpeechDriver:
         self._lost = 0
         self._closed = False
         self._turn = threading.Condition()
-        self._error: BackendError | None = None
+        self._error: DriverError | None = None
         self._states: deque[np.void] = deque(maxlen=100)
         self._head: float | None = None
         self._read_at = self._fresh_at = 0.0
@@ -79,12 +78,12 @@ class LiveSpeechDriver:
     def push(self, pcm: Array) -> None:
         """The next sound: (N,) or (N, channels), int16 or float in [-1, 1], any N.
 
-        Raises ParameterError for another type or shape, BackendError when closed.
+        Raises ParameterError for another type or shape, DriverError when closed.
         """
         samples = mono16(pcm).copy()
         with self._turn:
             if self._closed:
-                raise BackendError("this speech driver is closed")
+                raise DriverError("this speech driver is closed")
             self._heard.append(samples)
             self._heard_count += len(samples)
             while self._heard_count - len(self._heard[0]) > _KEPT_S * self._rate:
@@ -98,7 +97,7 @@ class LiveSpeechDriver:
 
         States arrive in bursts, one per chunk; between them time runs on at the pace of `now`,
         never past the newest and never further behind it than two chunks.
-        Raises BackendError where the listening process died.
+        Raises DriverError where the listening process died.
         """
         if self._error is not None:
             raise self._error
@@ -131,17 +130,6 @@ class LiveSpeechDriver:
         self._writer.join()
         self._reader.join()
         self._child.release()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _write(self) -> None:
         """Hands the waiting sound to the child; a pipe that is full is waited for here."""

@@ -150,7 +150,7 @@ def mouth_weights(phones: Sequence[Phone], times: F64, loudness: F64) -> F32:
     pulled = np.zeros((len(times), len(_CHANNELS)))
     # A faint pull to rest, so that a moment beyond all phones has a mean.
     strength = np.full((len(times), len(_CHANNELS)), 1e-3)
-    closed, bitten = np.zeros(len(times)), np.zeros(len(times))
+    held: dict[str, list[tuple[float, float]]] = {"PP": [], "FF": []}
     for phone in phones:
         begin = phone.start
         for sound in sounds_of(phone.name):
@@ -164,11 +164,10 @@ def mouth_weights(phones: Sequence[Phone], times: F64, loudness: F64) -> F32:
                 target[_JAW_COLUMN] *= sound.opening
                 pulled[lo:hi] += pull * target
                 strength[lo:hi] += pull
-                if sound.viseme == "PP":
-                    np.maximum(closed[lo:hi], _held(here, begin, end), out=closed[lo:hi])
-                elif sound.viseme == "FF":
-                    np.maximum(bitten[lo:hi], _held(here, begin, end), out=bitten[lo:hi])
+                if sound.viseme in held:
+                    held[sound.viseme].append((begin, end))
             begin = end
+    closed, bitten = _held(times, held["PP"]), _held(times, held["FF"])
     weights = np.zeros((len(times), 52))
     weights[:, _COLUMNS] = pulled / strength
     weights[:, _JAW] *= loudness
@@ -187,13 +186,26 @@ def _dominance(times: F64, begin: float, end: float) -> F64:
     return np.asarray(np.exp(-outside / fade))
 
 
-def _held(times: F64, begin: float, end: float) -> F64:
-    """(T,) a closure's degree: 1 within the sound, smooth ramps before and after."""
-    short = max(_HOLD_S - (end - begin), 0.0) / 2
-    before = (begin - short - times) / _CLOSING_S
-    after = (times - end - short) / _OPENING_S
-    away = np.clip(np.maximum(before, after), 0.0, 1.0)
-    return np.asarray(1.0 - away * away * (3.0 - 2.0 * away))
+def _held(times: F64, sounds: Sequence[tuple[float, float]]) -> F64:
+    """(T,) the degree of closures at these (begin, end): 1 within, smooth ramps before and after.
+
+    Between two of them the ramps share the time there is, so that a short vowel is still seen.
+    """
+    degree = np.zeros(len(times))
+    closed_before = -np.inf
+    for k, (begin, end) in enumerate(sounds):
+        short = max(_HOLD_S - (end - begin), 0.0) / 2
+        first, last = begin - short, end + short
+        closed_after = sounds[k + 1][0] if k + 1 < len(sounds) else np.inf
+        closing = min(_CLOSING_S, max((first - closed_before) * 0.5, 0.01))
+        opening = min(_OPENING_S, max((closed_after - last) * 0.4, 0.01))
+        lo, hi = np.searchsorted(times, (first - closing, last + opening))
+        here = times[lo:hi]
+        away = np.clip(np.maximum((first - here) / closing, (here - last) / opening), 0.0, 1.0)
+        smooth = 1.0 - away * away * (3.0 - 2.0 * away)
+        np.maximum(degree[lo:hi], smooth, out=degree[lo:hi])
+        closed_before = last
+    return degree
 
 
 def _lay_over(weights: F64, degree: F64, kept: F64, added: F64, jaw: float) -> None:

@@ -111,8 +111,9 @@ class Prosody:
 
 
 def _parts(hops: int) -> int:
-    """In how many parts to work on so many windows, so that an hour needs no gigabytes."""
-    return max(hops // 2000, 1)
+    """In how many parts to work on so many windows: half an hour needs no gigabytes, and NumPy,
+    which keeps other threads waiting during a Fourier transform, does so for a millisecond."""
+    return max(hops // 200, 1)
 
 
 def _pitch(windows: F64) -> F64:

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import numpy as np
 
 from avatar_rt.arkit import ARKIT_INDEX
 from avatar_rt.arrays import F32, F64
 from avatar_rt.audio import Audio
+from avatar_rt.drivers.base import ClosingDriver
 from avatar_rt.drivers.speech_mouth import mouth_weights
 from avatar_rt.drivers.speech_prosody import RATE, Manner, Prosody
 from avatar_rt.drivers.visemes import Phone
@@ -113,7 +112,7 @@ def with_silence(
     return (Phone(0.0, shift, ""), *moved, Phone(end, padded.duration, "")), padded
 
 
-class TrackDriver:
+class TrackDriver(ClosingDriver):
     """Plays a SpeechTrack: the first read(now) begins it, unless start(now) did before."""
 
     def __init__(self, track: SpeechTrack) -> None:
@@ -143,17 +142,3 @@ class TrackDriver:
         if self._began is None:
             self._began = now
         return self.track.at(now - self._began).with_changes(time=now)
-
-    def close(self) -> None:
-        """Nothing is held open."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()

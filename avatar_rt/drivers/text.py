@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from avatar_rt.drivers.speech import find_phones
 from avatar_rt.drivers.speech_track import SpeechTrack, TrackDriver, with_silence
 from avatar_rt.drivers.synth.engines import speak
 
@@ -17,10 +18,13 @@ class TextDriver(TrackDriver):
         text: at most 2,000 characters. voice: "de", "flite:slt", "espeak-ng:en-gb"; default
         English. Raises ParameterError for a text without words, too long, or an unknown voice,
         MissingDependencyError where neither espeak-ng nor flite is installed, BackendError where
-        the engine fails.
+        the engine fails, DriverError where
+        its sound cannot be listened to.
         """
         spoken = speak(text, voice)
         self.text = text
         self.engine = spoken.engine
-        phones, audio = with_silence(spoken.phones, spoken.audio, _BEFORE_S, _AFTER_S)
+        # An engine that does not tell its phones is listened to, as a recording is.
+        heard = spoken.phones or find_phones(spoken.audio, text, lambda _share: None)[0]
+        phones, audio = with_silence(heard, spoken.audio, _BEFORE_S, _AFTER_S)
         super().__init__(SpeechTrack.of_phones(phones, audio))

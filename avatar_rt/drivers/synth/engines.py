@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from avatar_rt.drivers.synth.espeak import EspeakLibrary, EspeakProgram
 from avatar_rt.drivers.synth.flite import Flite
@@ -27,12 +27,25 @@ def find_engine(name: str | None = None) -> Engine:
     names = {known for known, _ in _FINDERS}
     if name is not None and name not in names:
         raise ParameterError(f"'{name}' is not a speech engine; known: {', '.join(sorted(names))}")
+    for engine in _installed(name):
+        return engine
+    missing = f"{name} is" if name else "no speech engine (espeak-ng or flite) is"
+    raise MissingDependencyError(f"{missing} installed, or what has its name is not it: {_HOW}")
+
+
+def installed_engines() -> list[Engine]:
+    """All engines that are installed, the best first, each once."""
+    engines: dict[str, Engine] = {}
+    for engine in _installed(None):
+        engines.setdefault(engine.name, engine)
+    return list(engines.values())
+
+
+def _installed(name: str | None) -> Iterator[Engine]:
     for known, find in _FINDERS:
         engine = find() if name in (None, known) else None
         if engine is not None:
-            return engine
-    missing = f"{name} is" if name else "no speech engine (espeak-ng or flite) is"
-    raise MissingDependencyError(f"{missing} installed, or what has its name is not it: {_HOW}")
+            yield engine
 
 
 def speak(text: str, voice: str | None = None) -> Utterance:
