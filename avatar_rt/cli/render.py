@@ -27,6 +27,7 @@ from avatar_rt.rotation import axis_angle_from_matrix, matrix_from_axis_angle, m
 from avatar_rt.types import Camera, FaceParams
 
 MAX_SECONDS = 3600.0
+_TEXT = "text:"
 _QUIET_SECONDS = 2.0
 """Whatever is done sooner needs no progress bar."""
 _FULL_LOOK = np.radians([30.0, 25.0])
@@ -46,7 +47,8 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         add(f"--head-{name}", type=arguments.degrees, metavar="DEGREES", help=f"head, {way}")
     add("--gaze", type=arguments.direction, metavar="YAW,PITCH",
         help="eyes, in degrees to its own left and down (negative: --gaze=-10,5)")  # fmt: skip
-    add("--drive", metavar="FILE", help="a recording (.json, .npz), a video, a .wav, or idle")
+    add("--drive", metavar="SPEC",
+        help="a recording (.json, .npz), a video, a .wav, text:WORDS to say, or idle")  # fmt: skip
     add("--at", type=arguments.number, metavar="SECONDS", help="png: the moment of --drive")
     camera = parser.add_argument_group("camera")
     add = camera.add_argument
@@ -77,12 +79,21 @@ def run(args: argparse.Namespace) -> int:
     with ExitStack() as stack:
         driver = None
         if args.drive is not None:
-            driver = stack.enter_context(open_driver(args.drive, loop=False, live=False))
+            driver = stack.enter_context(opened(args.drive))
         shot = Shot(args, renderer, driver)
         report = shot.picture() if suffix == ".png" else shot.film()
     if args.json:
         print(json.dumps({"output": str(args.output), **report}))
     return 0
+
+
+def opened(spec: str) -> Driver:
+    """The driver that --drive names, to be read at any pace. Raises what opening it raises."""
+    if spec.startswith(_TEXT):
+        from avatar_rt.drivers.text import TextDriver  # noqa: PLC0415 - slow to import
+
+        return TextDriver(spec.removeprefix(_TEXT))
+    return open_driver(spec, loop=False, live=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -176,6 +176,7 @@ def test_flags_that_say_nothing(
     (["-o", "out.mp4", "--orbit", "1", "--size", "65"], "both must be even"),
     (["-o", "out.png", "--drive", "nowhere.json"], "nowhere.json"),
     (["-o", "out.png", "--drive", "voice.doc"], "voice.doc"),
+    (["-o", "out.mp4", "--drive", "text:"], "text"),
     (["-o", "out.png", "--backend", "cuda"], "backend 'cuda'"),
 ])  # fmt: skip
 def test_what_cannot_be_rendered(
