@@ -61,8 +61,8 @@ class RepeatingSpeech(ClosingDriver):
 class SharedDrive:
     """What moves the face for all who chose nothing: can be opened any number of times."""
 
-    name: str
     note: str
+    """What it is, for the page."""
     make: Callable[[], Driver]
 
     def open(self) -> tuple[Driver, float | None]:
@@ -80,16 +80,16 @@ class SharedDrive:
         Files are looked at when the drive is opened: open() raises what open_driver raises.
         """
         if spec == "idle":
-            return cls("Idle, as served", "Breathes, blinks and looks around", IdleDriver)
+            return cls("What everybody sees: idle", IdleDriver)
         if spec == "clip":
-            return cls("Clip, as served", "Expressions, one after another", clip_driver)
+            return cls("What everybody sees: the clip", clip_driver)
         if spec.startswith(_TEXT):
             words = spec.removeprefix(_TEXT)
             if not words.strip():
                 raise ParameterError("--drive text: needs words, as in --drive 'text:Hello there'")
-            return cls("Speech, as served", "A text, spoken again and again", lambda: speak(words))
+            return cls("What everybody sees: a speech", lambda: speak(words))
         name = spec.replace("\\", "/").rsplit("/", 1)[-1]
-        return cls("As served", f"From {name}", lambda: open_driver(spec))
+        return cls(f"What everybody sees: {name}", lambda: open_driver(spec))
 
 
 def speak(text: str) -> Driver:
@@ -116,10 +116,10 @@ def text_note() -> tuple[bool, str]:
 
 
 def sources(shared: SharedDrive) -> dict[str, dict[str, Any]]:
-    """What a viewer may choose, as the page shows it: {source: {available, note, name?}}."""
+    """What a viewer may choose, as the page shows it: {source: {available, note}}."""
     speaks, note = text_note()
     return {
-        "shared": {"available": True, "note": shared.note, "name": shared.name},
+        "shared": {"available": True, "note": shared.note},
         "clip": {"available": True, "note": "Expressions, one after another"},
         "idle": {"available": True, "note": "Breathes, blinks and looks around"},
         "webcam": {"available": True, "note": "The face follows yours"},

@@ -109,10 +109,11 @@ class Peer:
         if pc.sctp is not None:
             transports.add(pc.sctp.transport)
         for connection in {transport.transport._connection for transport in transports}:
-            _gather_from(connection, loopback_only=self._loopback_only)
+            gather_from(connection, loopback_only=self._loopback_only)
 
 
-def _gather_from(connection: Any, *, loopback_only: bool) -> None:
+def gather_from(connection: Any, *, loopback_only: bool) -> None:
+    """Makes an aioice connection that has not gathered yet use loopback, or loopback too."""
     gather = connection.get_component_candidates
 
     async def with_loopback(component: int, addresses: Iterable[str], timeout: int = 5) -> Any:

@@ -105,9 +105,8 @@ class Session:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        for view in self._scene.views:
-            view.fanout.discard(self._peer.video)
-        self._scene.drop_unwatched()
+        # stopping the track above took it off every camera
+        self._studio.shared.drop_unwatched()
         if self._own_scene is not None:
             await self._studio.give_back(self._own_scene)
         self._discard_mine()
@@ -276,7 +275,7 @@ class Session:
             self._camera = None
             raise
         self._own_view.show(self._peer.video)
-        self._spawn(self._leave(self._scene, None))
+        self._studio.spawn(self._leave(self._scene, None))
         self.tell_state()
 
     def _look_at(self, scene: Scene) -> None:
@@ -296,7 +295,7 @@ class Session:
         given_back = before if before is not scene and before is self._own_scene else None
         if given_back is not None:
             self._own_scene = None
-        self._spawn(self._leave(before, given_back))
+        self._studio.spawn(self._leave(before, given_back))
 
     async def _leave(self, scene: Scene, given_back: Scene | None) -> None:
         """Ends what nobody watches, once the new picture has replaced the old one."""

@@ -50,6 +50,7 @@ class View:
         """May be replaced at any time; the next picture is taken by the new one."""
         self.fanout = Fanout(self._want_keyframe)
         self.rendered, self.encoded = Meter(), Meter()
+        self.keyframes = 0
         self._epoch, self._loop = epoch, loop
         self._encoder = VideoEncoder(settings)
         self._mailbox: Mailbox[Rendered] = Mailbox()
@@ -99,6 +100,7 @@ class View:
                 return
             now = monotonic()
             self.encoded.add(now, now - picture.moment)
+            self.keyframes += sum(frame.keyframe for frame in frames)
             self._deliver(frames)
 
     def _deliver(self, frames: list[EncodedFrame]) -> None:

@@ -59,12 +59,12 @@ function showState(state) {
   limits = state.limits;
   $("avatar-name").textContent = state.avatar.name;
   for (const radio of radios) {
-    const { available, note, name } = state.sources[radio.value];
+    const { available, note } = state.sources[radio.value];
     radio.disabled = !available;
     document.querySelector(`[data-note="${radio.value}"]`).textContent = note;
-    if (name) radio.parentElement.querySelector("b").textContent = name;
   }
   const { width, height, fps, codec } = state.video;
+  $("stage").style.aspectRatio = `${width} / ${height}`;
   const cameras = state.camera === "own" ? "a camera of your own" : "the camera that all share";
   $("stream-notes").textContent = `${width}×${height}, ${fps} asked for, ${codec}; ${cameras}.`;
   if (state.drive !== chosen) choose(state.drive, { tell: false });
