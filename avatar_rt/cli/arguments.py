@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from argparse import ArgumentTypeError
 
-from avatar_rt.arkit import ARKIT_INDEX, arkit_weights
+from avatar_rt.arkit import arkit_weights
 from avatar_rt.errors import ParameterError
 
 MAX_SIDE = 8192
@@ -82,8 +82,3 @@ def color(text: str) -> tuple[float, float, float] | None:
         raise ArgumentTypeError(f"'{text}': write #rrggbb or transparent")
     red, green, blue = (int(digits[k : k + 2], 16) / 255 for k in (0, 2, 4))
     return red, green, blue
-
-
-def known_weights() -> str:
-    """The names that `weights` takes, for a help text."""
-    return ", ".join(ARKIT_INDEX)

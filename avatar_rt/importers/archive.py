@@ -12,6 +12,9 @@ from avatar_rt.files import read_bytes
 
 MAX_ZIP_BYTES = 256 << 20
 MAX_ENTRIES = 10_000
+_MAX_DIRECTORY_BYTES = 2 << 20
+_END = b"PK\x05\x06"
+"""Begins the record at a zip's end; a comment of up to 65,535 bytes may follow it."""
 
 
 class Archive:
@@ -20,6 +23,8 @@ class Archive:
     def __init__(self, path: Path) -> None:
         self.path = path
         data = read_bytes(path, MAX_ZIP_BYTES)
+        if _directory_bytes(data) > _MAX_DIRECTORY_BYTES:
+            raise FileFormatError(path, "zip", "has too long a table of contents")
         try:
             self._zip = zipfile.ZipFile(io.BytesIO(data))
             entries = self._zip.infolist()
@@ -55,3 +60,14 @@ class Archive:
         if len(data) > limit:
             raise FileFormatError(self.path, name, f"is larger than {limit >> 20} MB")
         return data
+
+
+def _directory_bytes(data: bytes) -> int:
+    """The largest size that an end record claims for the table of contents: zipfile makes objects
+    of all of it before it can be asked how many there are."""
+    tail = data[-(22 + 65_535) :]
+    claims, at = [0], tail.find(_END)
+    while at >= 0:
+        claims.append(int.from_bytes(tail[at + 12 : at + 16], "little"))
+        at = tail.find(_END, at + 1)
+    return max(claims)

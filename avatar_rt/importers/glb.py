@@ -15,7 +15,9 @@ import numpy as np
 from avatar_rt.arrays import F32, I32, Array, floats32, ints32
 from avatar_rt.errors import FileFormatError
 
-_MAX_NUMBERS = 64_000_000
+_MAX_NUMBERS = 16_000_000
+_MAX_JSON_BYTES = 4 << 20
+"""JSON grows some twentyfold as Python objects."""
 _COMPONENTS = {5120: "<i1", 5121: "<u1", 5122: "<i2", 5123: "<u2", 5125: "<u4", 5126: "<f4"}
 _WIDTHS = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4, "MAT4": 16}
 _JSON, _BIN = 0x4E4F534A, 0x004E4942
@@ -29,6 +31,8 @@ class Glb:
         chunks = self._chunks(data)
         if _JSON not in chunks:
             raise self.error("has no JSON chunk")
+        if len(chunks[_JSON]) > _MAX_JSON_BYTES:
+            raise self.error(f"its JSON chunk is larger than {_MAX_JSON_BYTES >> 20} MB")
         try:
             document = json.loads(chunks[_JSON].decode("utf-8"))
         except (ValueError, RecursionError) as error:

@@ -21,6 +21,7 @@ import numpy as np
 from avatar_rt.arkit import ARKIT_INDEX, ARKIT_NAMES
 from avatar_rt.arrays import F32, F64, I32, floats32, floats64, ints32
 from avatar_rt.avatar import Avatar, Gaussians, triangle_frames
+from avatar_rt.avatar.check import problems
 from avatar_rt.errors import FileFormatError
 from avatar_rt.head.rig import Rig
 from avatar_rt.importers.archive import Archive
@@ -37,6 +38,9 @@ from avatar_rt.rotation import (
 _MAX_MEMBER_BYTES = 64 << 20
 _INVISIBLE = 1 / 255
 """An opacity that the renderer never draws."""
+_MAX_OFFSET = 5.0
+_MAX_ROUNDS = 64
+"""In which the parts of a mesh are found; a head takes four."""
 _STILL = 1e-4
 """Metres by which a shape must move an eyeball to count as turning it."""
 _JOINTS = ("root", "neck", "head", "left_eye", "right_eye")
@@ -61,7 +65,7 @@ def import_lam(path: str | Path) -> Avatar:
     if not (np.ptp(vertices, 0) > 1e-2).all() or np.abs(vertices - origin).max() > 5:
         raise FileFormatError(path, "offset.ply", "is not a head in metres")
     rig = _rig(glb, mesh, eyes, vertices, origin)
-    return Avatar(rig, _bind(path, rig, cloud), {
+    avatar = Avatar(rig, _bind(path, rig, cloud), {
         "name": path.stem,
         "head_model": {
             "name": "flame-lam",
@@ -71,6 +75,9 @@ def import_lam(path: str | Path) -> Avatar:
         "provenance": {"source": f"LAM avatar {path.name}", "imported": "lam"},
         "camera": {"distance": 1.0, "focal": 2.2, "target": [0.0, -0.02, -0.05]},
     })  # fmt: skip
+    for field, problem in problems(avatar):
+        raise FileFormatError(path, field, problem)
+    return avatar
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +100,13 @@ def _read_cloud(path: Path, data: bytes, vertices: int) -> _Cloud:
     if (lengths < 1e-6).any():
         row = int(lengths.argmin())
         raise FileFormatError(path, "offset.ply", f"rot of vertex {row} has no direction")
+    offsets = ply.columns("x", "y", "z")
+    if np.abs(offsets).max() > _MAX_OFFSET:
+        raise FileFormatError(path, "offset.ply", f"has offsets beyond {_MAX_OFFSET:g} m")
     logits = ply.columns("opacity")[:, 0].astype(np.float64)
     logs = ply.columns("scale_0", "scale_1", "scale_2").astype(np.float64)
     return _Cloud(
-        ply.columns("x", "y", "z"),
+        offsets,
         np.clip(ply.columns("f_dc_0", "f_dc_1", "f_dc_2"), 0, 1),
         floats32(1 / (1 + np.exp(-np.clip(logits, -50, 50)))),
         # beyond a nanometre and a metre a scale is noise
@@ -114,7 +124,7 @@ class _Eyeball:
 
 def _eyeballs(glb: Glb, mesh: SkinnedMesh) -> tuple[_Eyeball, _Eyeball]:
     """Left and right: the two parts of the mesh that are not connected to its largest one."""
-    part = _connected_parts(mesh.faces, len(mesh.vertices))
+    part = _connected_parts(glb, mesh)
     names, sizes = np.unique(part, return_counts=True)
     if len(names) != 3:
         raise glb.error(f"its mesh has {len(names)} separate parts, expected a head and two eyes")
@@ -130,17 +140,20 @@ def _eyeballs(glb: Glb, mesh: SkinnedMesh) -> tuple[_Eyeball, _Eyeball]:
     return (one, other) if one.centre[0] > other.centre[0] else (other, one)
 
 
-def _connected_parts(faces: I32, count: int) -> I32:
+def _connected_parts(glb: Glb, mesh: SkinnedMesh) -> I32:
     """(V,) the smallest vertex of the part that each vertex belongs to."""
-    part = np.arange(count, dtype=np.int32)
-    while True:
-        smallest = part.copy()
-        for k in range(3):
-            np.minimum.at(smallest, faces[:, k], part[faces].min(1))
-        smallest = smallest[smallest]
-        if (smallest == part).all():
+    part = np.arange(len(mesh.vertices), dtype=np.int32)
+    for _ in range(_MAX_ROUNDS):
+        met = part[mesh.faces]
+        smallest = met.min(1)
+        if (met == smallest[:, None]).all():
             return part
-        part = smallest
+        # parts that meet in a triangle follow the smallest of them, and all theirs with them
+        for k in range(3):
+            np.minimum.at(part, met[:, k], smallest)
+        while (part != part[part]).any():
+            part = part[part]
+    raise glb.error("its mesh is too tangled to tell its parts")
 
 
 def _rig(

@@ -7,11 +7,14 @@ from typing import Any
 
 import numpy as np
 
+from avatar_rt.arkit import ARKIT_NAMES
 from avatar_rt.arrays import F32, F64, I32
 from avatar_rt.importers.glb import Glb
 
-_MAX_VERTICES = 500_000
-_MAX_MORPHS = 512
+_MAX_VERTICES = 200_000
+_MAX_MORPHS = len(ARKIT_NAMES)
+_MAX_BONES, _MAX_DEPTH = 1024, 256
+_MAX_METRES = 100.0
 _INFLUENCES = 4
 
 
@@ -54,6 +57,7 @@ def read_skinned_mesh(glb: Glb) -> SkinnedMesh:
     V = len(vertices)
     if not 3 <= V <= _MAX_VERTICES:
         raise glb.error(f"its mesh has {V} vertices, expected 3 … {_MAX_VERTICES}")
+    _check_metres(glb, "POSITION", vertices)
     corners = glb.indices(part.get("indices"), 1, V)
     if len(corners) % 3 or not len(corners):
         raise glb.error(f"its mesh has {len(corners)} corners, which do not make triangles")
@@ -86,32 +90,40 @@ def _morphs(glb: Glb, mesh: dict[str, Any], part: dict[str, Any], V: int) -> dic
             raise glb.error(f"has the morph target name {name!r:.40} twice, or it is not a text")
         accessor = target.get("POSITION") if isinstance(target, dict) else None
         morphs[name] = glb.floats(accessor, 3, V)
+        _check_metres(glb, f"morph target {name}", morphs[name])
     return morphs
+
+
+def _check_metres(glb: Glb, name: str, values: F32 | F64) -> None:
+    if np.abs(values).max(initial=0) > _MAX_METRES:
+        raise glb.error(f"{name} reaches beyond {_MAX_METRES:g} m")
 
 
 def _bones(glb: Glb) -> tuple[tuple[tuple[str, ...], ...], F64]:
     skin = glb.item("skins", 0)
     joints = skin.get("joints")
-    if not isinstance(joints, list) or not joints:
-        raise glb.error("its skin has no joints")
+    if not isinstance(joints, list) or not 1 <= len(joints) <= _MAX_BONES:
+        raise glb.error(f"its skin must have 1 … {_MAX_BONES} joints")
     parents = _parents(glb)
     lines = []
     for joint in joints:
-        line, at, seen = [], joint, set[int]()
+        line, at = [], joint
         while at is not None:
             line.append(str(glb.item("nodes", at).get("name", "")))
-            if at in seen:
-                raise glb.error(f"nodes[{at}] is its own ancestor")
-            seen.add(at)
+            if len(line) > _MAX_DEPTH:
+                raise glb.error(f"nodes[{joint}] is its own ancestor, or lies too deep")
             at = parents.get(at)
         lines.append(tuple(line))
     # glTF stores matrices by column; the inverse bind matrix takes the mesh into the joint's frame
     inverse_bind = glb.floats(skin.get("inverseBindMatrices"), 16, len(joints))
     matrices = inverse_bind.reshape(-1, 4, 4).transpose(0, 2, 1).astype(np.float64)
+    if np.abs(matrices).max() > 1e6:
+        raise glb.error("its skin has an inverse bind matrix without bounds")
     try:
         positions = np.linalg.inv(matrices)[:, :3, 3]
     except np.linalg.LinAlgError as error:
         raise glb.error("its skin has an inverse bind matrix that cannot be inverted") from error
+    _check_metres(glb, "inverseBindMatrices", positions)
     return tuple(lines), positions
 
 

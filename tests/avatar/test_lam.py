@@ -153,6 +153,26 @@ def replaced(old: bytes, new: bytes) -> Callable[[], bytes]:
     return lambda: lam.ply(lam.cloud()).replace(old, new, 1)
 
 
+def binary(at: int, value: float, count: int = 1) -> Callable[[], dict[str, bytes]]:
+    """A zip whose skin.glb has other numbers at the at-th float of its data."""
+
+    def make() -> dict[str, bytes]:
+        glb = lam.skin()
+        numbers = np.frombuffer(glb.binary, np.float32)
+        numbers[at : at + count or None] = value
+        return {"skin.glb": glb.data(), "offset.ply": lam.ply(lam.cloud())}
+
+    return make
+
+
+def deep(found: dict[str, Any]) -> None:
+    """Hangs the skeleton under three thousand nodes."""
+    nodes = found["nodes"]
+    first = len(nodes)
+    nodes += [{"name": "rope", "children": [first + k + 1]} for k in range(3000)]
+    nodes.append({"name": "rope", "children": [0]})
+
+
 PART = "meshes.0.primitives.0"
 BROKEN: dict[str, tuple[str, Callable[[], dict[str, bytes]]]] = {
     "no skin.glb": ("skin.glb", lambda: {"offset.ply": lam.ply(lam.cloud())}),
@@ -172,6 +192,7 @@ BROKEN: dict[str, tuple[str, Callable[[], dict[str, bytes]]]] = {
     "glb JSON deep": ("skin.glb", glb(lambda _: lam.glb_of(b"[" * 100_000, b""))),
     "glb JSON a list": ("skin.glb", glb(lambda _: lam.glb_of(b"[1]", b""))),
     "glb JSON not text": ("skin.glb", glb(lambda _: lam.glb_of(b"\xff\xfe{}", b""))),
+    "glb JSON large": ("skin.glb", glb(lambda _: lam.glb_of(b"[" + b"[]," * 2_000_000, b""))),
     "no mesh": ("skin.glb", document(lambda d: d.pop("meshes"))),
     "meshes an object": ("skin.glb", document(put("meshes", {"a": 1}))),
     "mesh of two parts": ("skin.glb", document(put("meshes.0.primitives", [{}, {}]))),
@@ -205,9 +226,15 @@ BROKEN: dict[str, tuple[str, Callable[[], dict[str, bytes]]]] = {
     "name a number": ("skin.glb", document(put("meshes.0.extras.targetNames.1", 5))),
     "target not there": ("skin.glb", document(put(f"{PART}.targets.0", {"NORMAL": 0}))),
     "joints of none": ("skin.glb", document(put("skins.0.joints", []))),
+    "joints of thousands": ("skin.glb", document(put("skins.0.joints", [0] * 5000))),
     "joint not there": ("skin.glb", document(put("skins.0.joints.1", 77))),
     "no head bone": ("skin.glb", document(put("nodes.2.name", "tail"))),
     "bones in a circle": ("skin.glb", document(put("nodes.2.children", [0]))),
+    "bones of great depth": ("skin.glb", document(deep)),
+    "vertices far off": ("skin.glb", binary(0, 1e30)),
+    "vertex not a number": ("skin.glb", binary(0, np.nan)),
+    "bones far off": ("skin.glb", binary(-20, 1e30)),
+    "bone matrix of zeros": ("skin.glb", binary(-24, 0.0, 16)),
     "children a text": ("skin.glb", document(put("nodes.0.children", "all"))),
     "nodes of numbers": ("skin.glb", document(put("nodes.0", 3))),
     "ply empty": ("offset.ply", gaussians(lambda: b"")),
@@ -230,6 +257,7 @@ BROKEN: dict[str, tuple[str, Callable[[], dict[str, bytes]]]] = {
         "offset.ply",
         gaussians(lambda: lam.ply(lam.cloud({f"rot_{k}": 0 for k in range(4)}))),
     ),
+    "endlessly far": ("offset.ply", gaussians(lambda: lam.ply(lam.cloud({"x": 3e38})))),
     "a kilometre off": ("offset.ply", gaussians(lambda: lam.ply(lam.cloud({"x": 1000.0})))),
     "all invisible": ("offset.ply", gaussians(lambda: lam.ply(lam.cloud({"opacity": -9})))),
 }  # fmt: skip
@@ -295,6 +323,19 @@ def test_zip_bomb_is_not_unpacked(tmp_path: Path) -> None:
         path.write_bytes(content)
         with pytest.raises(FileFormatError, match=r"skin\.glb"):
             Archive(path).read("skin.glb", 1 << 20)
+
+
+def test_zip_whose_table_of_contents_is_endless(tmp_path: Path) -> None:
+    path = tmp_path / "bad.zip"
+    entry = b"PK\x01\x02" + bytes(42)
+    table = entry * 100_000
+    end = struct.pack("<4sHHHHIIH", b"PK\x05\x06", 0, 0, 9, 9, len(table), 0, 0)
+    path.write_bytes(table + end)
+    with pytest.raises(FileFormatError):
+        import_avatar(path)
+    path.write_bytes(b"PK\x03\x04" + table + end)
+    with pytest.raises(FileFormatError, match="table of contents"):
+        import_avatar(path)
 
 
 def test_encrypted_member(tmp_path: Path) -> None:
