@@ -1,4 +1,4 @@
-"""The command's table of contents: every command has help, and errors are one line, never a trace."""
+"""The command's table of contents: every command has help, and errors are one line."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from avatar_rt import _core
 from avatar_rt.cli.main import COMMANDS, main
 
 
@@ -40,3 +41,20 @@ def test_doctor_reports_every_part(capsys: pytest.CaptureFixture[str]) -> None:
     assert by_name["native core"]["level"] == "ok"
     assert by_name["face landmarks"]["level"] == "ok"
     assert all(f["advice"] for f in findings if f["level"] != "ok")
+
+
+def test_bench_measures_both_qualities(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["bench", "--json", "--gaussians", "500", "--size", "64", "--frames", "4"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert [r["quality"] for r in report["results"]] == ["exact", "fast"]
+    for result in report["results"]:
+        assert result["gaussians"] == 500
+        assert result["fps"] == pytest.approx(1e3 / result["ms_median"])
+        assert result["isa"] == _core.isa()
+    assert report["results"][1]["psnr_db"] > 30
+
+
+@pytest.mark.parametrize("flags", [["--isa", "quantum"], ["--frames", "0"], ["--gaussians", "-1"]])
+def test_bench_names_what_is_wrong(flags: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AVATAR_RT_ISA", raising=False)
+    assert main(["bench", "--json", *flags]) == 2

@@ -21,6 +21,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "render": BASE | {"head", "avatar"},
     "audio": BASE,
     "drivers": BASE | {"head", "face", "audio"},
+    "synthetic": BASE | {"head", "avatar"},
+    "measure": BASE | {"render"},
     "motion": BASE,
     "pipeline": BASE | {"drivers", "motion", "render", "head", "avatar", "audio"},
     "outputs": BASE | {"audio"},
@@ -34,7 +36,7 @@ CPP_MAY = {
     "core": {"core", "math"},
     "cpu": {"cpu", "core", "math"},
     "cuda": {"cuda", "core", "math"},
-    "bind": {"bind", "core", "cpu", "cuda"},
+    "bind": {"bind", "core", "cpu", "cuda", "math"},
 }
 
 
