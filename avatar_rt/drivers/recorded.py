@@ -77,4 +77,5 @@ class RecordedDriver(ClosingDriver):
             translation=at_rest(r.translation),
             time=now,
             known=r.known,
+            measured=r.measured,
         )

@@ -51,6 +51,8 @@ class Recording:
     """(T, 2, 3) float32 left, right; None: derived from the weights."""
     translation: F32 | None = None
     """(T, 3) float32 metres."""
+    measured: bool = False
+    """Whether a tracker made it, whose noise wants smoothing."""
 
     @property
     def known(self) -> Channels:
@@ -69,7 +71,7 @@ class Recording:
         return float(np.median(np.diff(self.times))) if len(self.times) > 1 else 1 / 30
 
     @classmethod
-    def of(cls, states: Sequence[FaceParams]) -> Recording:
+    def of(cls, states: Sequence[FaceParams], *, measured: bool = False) -> Recording:
         """The recording of states with ascending times.
 
         Poses that all are zero, and rotations that any state leaves to the weights, are left out.
@@ -97,6 +99,7 @@ class Recording:
             given([s.jaw_pose for s in states]),
             given([s.eye_pose for s in states]),
             moved([s.translation for s in states]),
+            measured,
         )
 
 
@@ -106,13 +109,13 @@ def load_recording(path: str | Path) -> Recording:
     Raises FileFormatError that names the entry, ParameterError for another suffix.
     """
     path = Path(path)
-    readers = {".json": arrays_from_json, ".npz": _arrays_from_npz}
+    readers = {".json": lambda p: (arrays_from_json(p), False), ".npz": _arrays_from_npz}
     if path.suffix.lower() not in readers:
         raise ParameterError(f"{path}: a recording is a .json or .npz file")
     try:
         if path.stat().st_size > _BIGGEST_FILE:
             raise FileFormatError(path, "file", "is larger than 1 GiB")
-        return _checked(path, readers[path.suffix.lower()](path))
+        return _checked(path, *readers[path.suffix.lower()](path))
     except OSError as error:
         raise FileFormatError(path, "file", f"cannot be read: {error.strerror}") from error
 
@@ -129,7 +132,13 @@ def save_recording(recording: Recording, path: str | Path) -> None:
         if (value := getattr(recording, name)) is not None
     }  # fmt: skip
     with replacing(path) as temporary, temporary.open("wb") as file:
-        np.savez_compressed(file, format=np.str_(_FORMAT), version=np.int64(_VERSION), **arrays)
+        np.savez_compressed(
+            file,
+            format=np.str_(_FORMAT),
+            version=np.int64(_VERSION),
+            measured=np.bool_(recording.measured),
+            **arrays,
+        )
 
 
 _SHAPES: dict[str, tuple[int, ...]] = {
@@ -144,7 +153,7 @@ _SHAPES: dict[str, tuple[int, ...]] = {
 """Of one frame."""
 
 
-def _checked(path: Path, arrays: dict[str, F64]) -> Recording:
+def _checked(path: Path, arrays: dict[str, F64], measured: bool) -> Recording:
     """The recording of (T, …) arrays that are float64 already, or the error that they deserve."""
     count = len(arrays["times"]) if arrays["times"].ndim else 0
     if not 1 <= count <= _LONGEST:
@@ -167,17 +176,18 @@ def _checked(path: Path, arrays: dict[str, F64]) -> Recording:
             raise FileFormatError(path, name, "exceeds a full turn; radians are expected")
     rest = {n: floats32(v) for n, v in arrays.items() if n not in ("times", "arkit")}
     return Recording(
-        floats64(arrays["times"]), floats32(np.clip(arrays["arkit"], 0.0, 1.0)), **rest
-    )
+        floats64(arrays["times"]), floats32(np.clip(arrays["arkit"], 0.0, 1.0)), **rest,
+        measured=measured,
+    )  # fmt: skip
 
 
-def _arrays_from_npz(path: Path) -> dict[str, F64]:
+def _arrays_from_npz(path: Path) -> tuple[dict[str, F64], bool]:
     try:
         with zipfile.ZipFile(path) as members:
             if sum(m.file_size for m in members.infolist()) > _BIGGEST_FILE:
                 raise FileFormatError(path, "file", "holds more than 1 GiB")
         with np.load(path, allow_pickle=False) as file:
-            wanted = {*_SHAPES, "format", "version"}.intersection(file.files)
+            wanted = {*_SHAPES, "format", "version", "measured"}.intersection(file.files)
             held = {name: file[name] for name in wanted}
     except (ValueError, EOFError, zipfile.BadZipFile, zlib.error, RuntimeError) as error:
         raise FileFormatError(path, "file", f"is no .npz of arrays: {error}") from error
@@ -186,10 +196,13 @@ def _arrays_from_npz(path: Path) -> dict[str, F64]:
     version = held.pop("version", np.int64(0))
     if version.shape != () or version != _VERSION:
         raise FileFormatError(path, "version", f"is {version}; this program reads {_VERSION}")
+    measured = held.pop("measured", np.bool_(False))
+    if measured.shape != () or measured.dtype != np.bool_:
+        raise FileFormatError(path, "measured", "is neither true nor false")
     for name in ("times", "arkit"):
         if name not in held:
             raise FileFormatError(path, name, "is missing")
     for name, value in held.items():
         if value.dtype.kind not in "fiu":
             raise FileFormatError(path, name, f"holds {value.dtype}, expected numbers")
-    return {n: floats64(v) for n, v in held.items()}
+    return {n: floats64(v) for n, v in held.items()}, bool(measured)

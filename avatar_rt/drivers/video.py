@@ -1,0 +1,88 @@
+"""The driver that looks at the face in a video file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from avatar_rt.drivers.base import ClosingDriver
+from avatar_rt.drivers.child import Child
+from avatar_rt.drivers.recording import Recording
+from avatar_rt.drivers.tracking import (
+    UNKNOWN,
+    Follower,
+    check_video,
+    track_file,
+    unless_lost,
+    video_frames,
+)
+from avatar_rt.errors import DriverError
+from avatar_rt.face import task_file
+from avatar_rt.types import FaceParams
+
+
+class VideoDriver(ClosingDriver):
+    """A face from a video file as it plays, found in a child process; late pictures are left out.
+
+    The file plays from the first read on.
+    """
+
+    def __init__(
+        self, path: str | Path, *, loop: bool = True, task_path: Path | None = None
+    ) -> None:
+        """task_path: face_landmarker.task; None takes the user's where there is one.
+
+        Raises InputError for a file that is not there, FileFormatError for one that is no video.
+        """
+        self._path = Path(path)
+        check_video(self._path)
+        self._child = Child(
+            track_file, self._path, loop, task_path or task_file(), name=f"tracker of {path}"
+        )
+        self._start: float | None = None
+        self._asked = True
+        self._next: float | None = None
+        self._latest = UNKNOWN
+
+    def read(self, now: float) -> FaceParams:
+        """The newest face; it knows nothing where none was seen for half a second.
+
+        Raises DriverError once the child has died.
+        """
+        for answer in self._child.poll():
+            self._asked, self._next = False, answer.next_time
+            self._start = now if self._start is None else self._start
+            if answer.params is not None:
+                time = answer.params.time + self._start
+                self._latest = answer.params.with_changes(time=time)
+        if self._start is None:
+            return UNKNOWN.with_changes(time=now)
+        if not self._asked and self._next is not None and now - self._start >= self._next:
+            self._child.send(now - self._start)
+            self._asked = True
+        return unless_lost(self._latest, now)
+
+    def close(self) -> None:
+        """Ends the child."""
+        self._child.close()
+
+
+def track_video(path: str | Path, *, task_path: Path | None = None) -> Recording:
+    """Every face of a video file, tracked here and now: what VideoDriver would see with time
+    enough. Where no face is seen the one before stays.
+
+    Raises as VideoDriver does, and DriverError for a video without a face.
+    """
+    follower = Follower(task_path or task_file())
+    states: list[FaceParams] = []
+    found = False
+    try:
+        for time, image in video_frames(Path(path)):
+            params = follower.follow(image, time)
+            found = found or params is not None
+            last = states[-1] if states else FaceParams()
+            states.append(params if params is not None else last.with_changes(time=time))
+    finally:
+        follower.close()
+    if not found:
+        raise DriverError(f"{path}: no face was found in any picture of this video")
+    return Recording.of(states, measured=True)
