@@ -59,7 +59,9 @@ class Viewer:
             if track is not None:
                 pc.addTransceiver(track, "sendonly")
         pc.on("track", lambda track: self._tasks.append(asyncio.ensure_future(self._take(track))))
-        for connection in {t.receiver.transport.transport._connection for t in pc.getTransceivers()}:
+        for connection in {
+            t.receiver.transport.transport._connection for t in pc.getTransceivers()
+        }:
             gather_from(connection, loopback_only=True)
         assert pc.sctp is not None
         gather_from(pc.sctp.transport.transport._connection, loopback_only=True)
