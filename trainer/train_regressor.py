@@ -25,6 +25,7 @@ from avatar_rt.arrays import F32, F64, I32, Bool, floats32, floats64, ints32
 from avatar_rt.face.engines import mediapipe
 from avatar_rt.face.expression import (
     CORRECTION_SCALE,
+    EYES,
     GAZE_SCALE,
     REGIONS,
     TURN_SCALE,
@@ -58,7 +59,7 @@ class Table:
     neutral: Bool
     """(N,)."""
     features: F32
-    """(N, D) centimetres."""
+    """(N, D), see local_features."""
     turn: F64
     """(N, 3) yaw, pitch, roll that the points alone suggest."""
     arkit: F32
@@ -96,7 +97,7 @@ def regions() -> tuple[dict[str, I32], dict[str, I32]]:
         "mouth": [2, 1, 4, 5, 98, 327, 97, 326, 64, 294],
         "jaw": [168, 6, 197],
         "left_eye": [263, 362],
-        "right_eye": [33, 133],
+        "right_eye": [133, 33],
         "left_brow": [263, 362],
         "right_brow": [33, 133],
         "nose": [2, 1, 4, 5],
@@ -156,7 +157,8 @@ def principal(x: F64) -> tuple[F64, F64]:
     chosen, _ = regions()
     centre, blocks, start = x.mean(0), [], 0
     for region in REGIONS:
-        size, count = 3 * len(chosen[region]), COMPONENTS[region]
+        axes_each = 2 if region in EYES else 3
+        size, count = axes_each * len(chosen[region]), COMPONENTS[region]
         part = x[:, start : start + size] - centre[start : start + size]
         _, s, axes = np.linalg.svd(part, full_matrices=False)
         scale = s[:count] / np.sqrt(len(x))

@@ -27,8 +27,10 @@ _GAP = 2.0
 _PITCH_DOUBT = np.radians(12.0)
 """How far a person's shape, or a camera above a screen, may feign a nod. Yaw and roll need no such
 correction: a face is symmetric."""
-_DOWN, _UP = 0.4, 20.0
+_DOWN, _UP = 1.5, 10.0
 """Seconds in which a weight's floor follows what is below it, and rises again."""
+_FRONTAL = np.radians(12.0)
+"""A turn up to which the floor is learned; beyond it readings are less sure."""
 _ON_NECK = 0.3
 """Share of a turn that the neck makes."""
 _SHUT = 0.55
@@ -106,9 +108,10 @@ def _weights(person: _Person, reading: Reading, seen: Landmarks, dt: float) -> F
     """(52,) float32 in [0, 1]: the reading above its floor, or the task's own weights."""
     if seen.blendshapes is not None:
         return seen.blendshapes.copy()
-    below = reading.arkit < person.floor
-    share = 1.0 - np.exp(-dt / np.where(below, _DOWN, _UP))
-    person.floor += share * (np.minimum(reading.arkit, 0.0) - person.floor)
+    if np.linalg.norm(axis_angle_from_matrix(reading.rotation)) < _FRONTAL:
+        below = reading.arkit < person.floor
+        share = 1.0 - np.exp(-dt / np.where(below, _DOWN, _UP))
+        person.floor += share * (np.minimum(reading.arkit, 0.0) - person.floor)
     return floats32(np.clip(reading.arkit - person.floor, 0.0, 1.0))
 
 

@@ -19,8 +19,7 @@ from avatar_rt.face.standard import StandardFace, mean_face
 from avatar_rt.rotation import euler_from_matrix, matrix_from_euler
 
 REGIONS = ("mouth", "jaw", "left_eye", "right_eye", "left_brow", "right_brow", "nose")
-_LOCAL_SCALE = 100.0
-"""Features are centimetres."""
+EYES = ("left_eye", "right_eye")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +42,8 @@ class Regressor:
     points: dict[str, I32]
     """Per region the landmarks looked at."""
     anchors: dict[str, I32]
-    """Per region the landmarks from whose middle they are measured."""
+    """Per region the landmarks from whose middle they are measured; of an eye the corners, the
+    subject's left one first."""
     centre: F32
     """(D,) mean of all features."""
     projection: F32
@@ -54,7 +54,7 @@ class Regressor:
     """The weights among the outputs, which are: these, gaze (2), turn (3)."""
 
     def features(self, face: StandardFace) -> F32:
-        """(D,) float32 centimetres: where each region's points are, from the region's anchors."""
+        """(D,) float32: where each region's points are, as local_features says."""
         return local_features(face.residual + mean_face(), self.points, self.anchors)
 
     def read(self, face: StandardFace, rest: F32) -> Reading:
@@ -82,12 +82,22 @@ GAZE_SCALE, CORRECTION_SCALE, TURN_SCALE = 2.0, 10.0, 2.0
 
 
 def local_features(points: F32, chosen: dict[str, I32], anchors: dict[str, I32]) -> F32:
-    """(D,) float32 centimetres of (478, 3) points in their standard place, region by region."""
-    parts = [
-        (points[chosen[region]] - points[anchors[region]].mean(axis=0)).ravel()
-        for region in REGIONS
-    ]
-    return floats32(_LOCAL_SCALE * np.concatenate(parts))
+    """(D,) float32 of (478, 3) points in their standard place, region by region.
+
+    Centimetres from the middle of the anchors; of an eye, whose depth is not to be trusted, only x
+    along the line between its corners and y across it, in thirds of that eye's width.
+    """
+    parts = []
+    for region in REGIONS:
+        ends = points[anchors[region]]
+        away = points[chosen[region]] - ends.mean(axis=0)
+        if region in EYES:
+            x, y = ends[0, :2] - ends[1, :2]
+            turn = np.array([[x, -y], [y, x]]) / max(x * x + y * y, 1e-8)
+            parts.append((3.0 * away[:, :2] @ turn).ravel())
+        else:
+            parts.append((100.0 * away).ravel())
+    return floats32(np.concatenate(parts))
 
 
 @functools.cache
