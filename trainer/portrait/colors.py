@@ -7,7 +7,8 @@ that come details: the photograph's own, those of the mirrored place, or grain o
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -31,7 +32,15 @@ class Seen:
     colors: F32
     """(N, 3) the view's colour there."""
     trust: F32
-    """(N,) in [0, 1]."""
+    """(N,) in [0, 1]: how far that is the Gaussian's own colour."""
+    worn: F32
+    """(N,) in [0, 1]: how far it is that of clothes over it."""
+    follow: F32
+    """(N,) in [0, 1]: how far a fit of colours may change it."""
+
+    def after(self, colors: F32) -> Seen:
+        """The same, once `colors` (N, 3) have been fitted: what could follow is believed too."""
+        return replace(self, colors=colors, trust=np.maximum(self.trust, self.follow))
 
 
 def step(values: Array, low: float, high: float) -> F32:
@@ -71,14 +80,17 @@ def look(scene: Scene, samples: Samples) -> Seen:
     hair = samples.kinds == Kind.HAIR
     nearest = cv2.erode(np.where(np.isfinite(depth), depth, 1e3), np.ones((3, 3)))
     gap = points[:, 2] - at_pixels(floats32(nearest), pixels)
-    trust = step(facing, 0.2, 0.55) * step(-gap, -0.012, -0.005)
-    trust[hair] = (step(facing, 0.05, 0.3) * step(-gap, -0.02, -0.01))[hair]
-    return Seen(pixels, at_pixels(view.image, pixels), trust * _allowed(scene, samples, pixels))
+    trust = step(facing, 0.25, 0.6) * step(-gap, -0.012, -0.005)
+    trust[hair] = (step(facing, 0.2, 0.6) * step(-gap, -0.02, -0.01))[hair]
+    own, worn, near = _allowed(scene, samples, pixels)
+    follow = np.maximum(trust * own, near * step(facing, 0.0, 0.15) * step(-gap, -0.02, -0.01))
+    return Seen(pixels, at_pixels(view.image, pixels), trust * own, trust * worn, follow)
 
 
-def _allowed(scene: Scene, samples: Samples, pixels: F32) -> F32:
-    """(N,) whether a Gaussian's pixel may show what it is: no edges that have bled, no eyes on
-    lids, no teeth on lips, no hair on skin."""
+def _allowed(scene: Scene, samples: Samples, pixels: F32) -> tuple[F32, F32, F32]:
+    """Whether a Gaussian's pixel shows what it is (no edges that have bled, no eyes on lids, no
+    teeth on lips, no hair on skin), clothes over it, or something like enough to follow a little;
+    each (N,)."""
     view, unit = scene.view, scene.view.unit
     hair = scene.masks.hair > 0.5
     head = scene.masks.head > 0.5
@@ -92,20 +104,25 @@ def _allowed(scene: Scene, samples: Samples, pixels: F32) -> F32:
         step(bare, 0.5, 2.0)
         * step(outline, 1.0, 3.5)
         * step(off_eyes, 1.0, 2.0)
-        * step(-in_mouth, 0.0, 1.0)
+        * step(-in_mouth, 0.4, 1.6)
     )
     # clothes on the neck are worn there, but they lie off the skin: believe them little
     person = at_pixels(signed_distance(scene.masks.person > 0.5), pixels) / unit
-    worn = 0.3 * step(person, 2, 6) * (pixels[:, 1] > view.landmarks[CHIN, 1])
-    allowed = np.maximum(skin, worn * (outline < 0))
+    worn = step(person, 2, 5) * step(-outline, 0.5, 2.0) * (pixels[:, 1] > view.landmarks[CHIN, 1])
+    worn[samples.kinds != Kind.SKIN] = 0
+    allowed = skin
+    near = 0.6 * step(outline, 1.2, 3.0) * step(off_eyes, 0.0, 1.0) * step(-in_mouth, 0.0, 0.5)
     inside = at_pixels(signed_distance(hair), pixels) / unit
     of_hair = samples.kinds == Kind.HAIR
-    allowed[of_hair] = (step(inside, 0.3, 1.2) * step(outline, 1.0, 2.5))[of_hair]
+    allowed[of_hair] = (step(inside, 0.3, 1.2) * step(outline, 1.2, 3.5))[of_hair]
     teeth = np.isin(samples.kinds, TEETH)
     allowed[teeth] = step(in_mouth, 0.6, 1.6)[teeth]
     others = np.isin(samples.kinds, (*EYES, Kind.TONGUE, Kind.MOUTH))
     allowed[others] = 0
-    return floats32(allowed)
+    near[samples.kinds != Kind.SKIN] = 0
+    eyes = np.isin(samples.kinds, EYES)
+    near[eyes] = (0.4 * step(off_eyes, -0.3, -1.2))[eyes]
+    return floats32(allowed), floats32(worn), floats32(near)
 
 
 def membrane(faces: I32, count: int, values: F64, weights: F64, tension: float = 4.0) -> F32:
@@ -159,9 +176,49 @@ def skin_colors(scene: Scene, samples: Samples, seen: Seen, rng: np.random.Gener
         grain = float(np.std(detail[good] @ [0.3, 0.6, 0.1]))
         plain = ~found
         filled[plain] = rng.normal(0, 0.35 * min(grain, 0.03), (int(plain.sum()), 1))
+    own = base + trust[:, None] * detail + (1 - trust[:, None]) * filled
     colors = np.zeros((len(samples), 3), np.float32)
-    colors[skin] = base + trust[:, None] * detail + (1 - trust[:, None]) * filled
+    colors[skin] = _clothed(scene, mine, own, trust, seen.worn[skin], photo, rest)
     return colors
+
+
+def _clothed(
+    scene: Scene, samples: Samples, colors: F32, trust: F32, worn: F32, photo: F32, rest: F64
+) -> F32:
+    """Skin colours (N, 3) with a collar over them, where the photograph shows one: below a height
+    that is found for each direction in front, and goes on around the neck."""
+    if worn.sum() < 100:
+        return colors
+    faces, count = scene.model.template.faces, scene.head_vertices
+    values, weights = spread_to_vertices(samples, faces, count, photo, worn)
+    on_skin = np.zeros(len(faces), bool)
+    on_skin[np.unique(samples.triangles)] = True
+    cloth = floats32(samples.at(membrane(faces[on_skin], count, values, weights, 12.0), faces))
+    neck = rest[worn > 0.3].mean(0)
+    around = np.arctan2(rest[:, 0], rest[:, 2] - min(neck[2] - 0.06, -0.08))
+    middles, heights = [], []
+    for low, high in pairwise(np.linspace(-1.0, 1.0, 10)):
+        inside = (around >= low) & (around < high)
+        dressed = inside & (worn > 0.5)
+        skin = inside & (trust > 0.5) & (rest[:, 1] < neck[1] + 0.06)
+        if dressed.sum() > 8:
+            middles.append((low + high) / 2)
+            heights.append(_border(rest[skin, 1], rest[dressed, 1]))
+    if not middles:
+        return colors
+    usual = float(np.median(heights))
+    steady = np.clip(ndimage.median_filter(heights, 3), usual - 0.02, usual + 0.008)
+    collar = np.interp(around, middles, steady)
+    # behind, where nothing was seen, a collar stands as high as at its sides
+    share = (step(collar - rest[:, 1], -0.0015, 0.0015) * (1 - trust))[:, None]
+    return floats32(colors * (1 - share) + cloth * share)
+
+
+def _border(above: Array, below: Array) -> float:
+    """The height that best parts two sets of heights."""
+    tried = np.unique(np.concatenate([above, below, [below.max() + 1e-3]]))
+    wrong = [(above < t).sum() + (below >= t).sum() for t in tried]
+    return float(tried[int(np.argmin(wrong))])
 
 
 def hair_colors(scene: Scene, samples: Samples, seen: Seen, strands: F32) -> F32:

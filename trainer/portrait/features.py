@@ -24,7 +24,7 @@ _PUPIL = np.array([0.035, 0.03, 0.03])
 _ENAMEL = np.array([0.87, 0.83, 0.75])
 _GUM = np.array([0.70, 0.36, 0.35])
 _TONGUE = np.array([0.66, 0.34, 0.34])
-_THROAT = np.array([0.055, 0.02, 0.018])
+_THROAT = np.array([0.075, 0.026, 0.024])
 _UPPER_WIDTHS = np.array([8.5, 6.6, 7.6, 7.0, 6.8, 10.2, 9.8]) * 1e-3
 _LOWER_WIDTHS = np.array([5.4, 5.9, 6.8, 7.0, 7.1, 11.0, 10.5]) * 1e-3
 """Metres, from the middle outwards: mean widths of adult teeth."""
@@ -65,7 +65,7 @@ def eye_look(scene: Scene, left: bool, light: float) -> EyeLook:
     # the upper lid's shadow and lashes lie over the upper half
     ring = (distance > 0.45) & (distance < 0.85) & (yy > centre[1] - 0.3 * radius) & (depth > 0.5)
     white = (distance > 1.25) & (depth > 1.0)
-    iris_color = _middle(view, ring, np.array([0.30, 0.22, 0.16]) * light, 0.4)
+    iris_color = _middle(view, ring, np.array([0.30, 0.22, 0.16]) * light, 0.55)
     white_color = _middle(view, white, _WHITE * light, 0.7)
     # a few pixels beside lashes are easily too dark
     pale = np.clip(white_color.mean(), 0.62 * light, 0.95)
@@ -97,12 +97,12 @@ def paint_eye(offsets: F64, look: EyeLook, rng: np.random.Generator) -> F32:
     around = np.arctan2(d[:, 1], d[:, 0])
     phases, turns = rng.uniform(0, 2 * np.pi, 14), rng.integers(9, 42, 14)
     fibres = np.sin(around[:, None] * turns + phases).sum(1, keepdims=True) / np.sqrt(14)
-    iris = look.iris * (1.12 - 0.15 * r + 0.10 * fibres * step(r, 0.4, 0.6))
+    iris = look.iris * (1.25 - 0.2 * r + 0.10 * fibres * step(r, 0.4, 0.6))
     iris = iris * (1 - 0.55 * step(r, 0.78, 1.0))
-    white = look.white * (1 - 0.30 * step(angle, 0.55, 1.3)[:, None])
-    white = white * (1 - 0.28 * step(d[:, 1], 0.12, 0.42)[:, None])  # the upper lid's shadow
+    white = look.white * (1 - 0.22 * step(angle, 0.75, 1.4)[:, None])
+    white = white * (1 - 0.15 * step(d[:, 1], 0.15, 0.45)[:, None])  # the upper lid's shadow
     veins = np.array([0.0, -0.045, -0.05]) * step(np.abs(d[:, 0]), 0.45, 0.85)[:, None]
-    color = _PUPIL + (iris - _PUPIL) * step(r, 0.34, 0.44)
+    color = _PUPIL + (iris - _PUPIL) * step(r, 0.30, 0.40)
     color = color + (white + veins - color) * step(r, 0.94, 1.08)
     light = np.hypot(d[:, 0] + 0.30 * rim, d[:, 1] - 0.36 * rim) / rim
     color = color + (0.97 - color) * (1 - step(light, 0.10, 0.24))[:, None]
@@ -158,11 +158,12 @@ def paint_features(
             out[mine] = painted + trust * (seen.colors[mine] - painted)
     lips = scene.rig.vertices[: scene.head_vertices][scene.model.regions["lips"] > 0.5]
     behind = lips[:, 2].max() - rest[:, 2] if len(lips) else np.zeros(len(rest))
-    depth = step(behind, 0.012, 0.055)[:, None]
-    for kind, near in ((Kind.TONGUE, _TONGUE), (Kind.MOUTH, np.array([0.42, 0.17, 0.16]))):
+    insides = ((Kind.TONGUE, _TONGUE, 0.022, 0.095), (Kind.MOUTH, _GUM * 0.6, 0.015, 0.065))
+    for kind, near, first, last in insides:
         mine = samples.kinds == kind
         color = near * light * 0.9
-        out[mine] = (color + (_THROAT - color) * depth[mine]).astype(np.float32)
+        depth = step(behind[mine], first, last)[:, None]
+        out[mine] = (color + (_THROAT - color) * depth).astype(np.float32)
     return out
 
 

@@ -29,6 +29,8 @@ STEP = 0.0065
 """Metres between grid points: the triangles of the hair are about as large."""
 _SLAB = 0.034
 """Metres: half the depth to which visible hair is inflated where it is wide."""
+_OUTWARD = 0.0018
+"""Metres by which Gaussians reach beyond the surface they lie on."""
 _INSIDE = 0.006
 """Metres below the skin at which the hair's own surface is closed and then thrown away."""
 
@@ -292,7 +294,7 @@ class _Outline:
         field = np.maximum(np.maximum(shell, visible), self._back_of_head(u, v, z))
         field = np.maximum(field, self._over_ears(where))
         contour, skin = self._at(self.contour, u, v), self._at(self.skin, u, v)
-        field = np.minimum(field, contour)
+        field = np.minimum(field, contour - _OUTWARD)
         field = np.where(skin, np.minimum(field, z - behind - 0.004), field)
         return floats32(np.clip(field, -0.05, 0.05)), floats32(
             np.clip(-outside - _INSIDE, -0.05, 0.05)

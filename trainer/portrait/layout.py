@@ -26,7 +26,7 @@ _SKIN_AREA, _HIDDEN_AREA = 3.2e-6, 9e-6
 """Square metres per Gaussian on the skin, and where the photograph sees nothing."""
 _COVERED = 0.004
 """Metres of hair under which skin is left out."""
-_FADE = 0.020
+_FADE = 0.030
 """Metres over which the bust fades out below."""
 
 
@@ -61,12 +61,16 @@ def _head(scene: Scene) -> Samples:
     regions = scene.model.regions
     coarse = np.isin(kinds, (Kind.MOUTH, Kind.TONGUE))
     coarse |= regions["ears"][faces].mean(1) > 0.3
-    cuts = np.ceil(np.sqrt(areas / np.where(kinds == Kind.SKIN, _SKIN_AREA, _HIDDEN_AREA)))
-    cuts = np.where(np.isin(kinds, (Kind.UPPER_TEETH, Kind.LOWER_TEETH)), 3, cuts)
+    shown = _pixel_areas(scene, faces)
+    detailed = np.max([regions[n][faces].mean(1) for n in ("lips", "eyelids", "brows")], axis=0)
+    coarse |= (kinds == Kind.SKIN) & (detailed < 0.3) & (shown < 0.5) & (areas < _SKIN_AREA)
+    wanted = np.where((kinds == Kind.SKIN) & (shown > 0.2), _SKIN_AREA, _HIDDEN_AREA)
+    cuts = np.ceil(np.sqrt(areas / wanted) - 0.2)
+    cuts = np.where(np.isin(kinds, (Kind.UPPER_TEETH, Kind.LOWER_TEETH)), 2, cuts)
     for kind, name in zip(EYES, ("left_eye", "right_eye"), strict=True):
         eye = rest - scene.rig.joints[scene.rig.joint_names.index(name)]
         angle = np.degrees(np.arctan2(np.hypot(eye[:, 0], eye[:, 1]), eye[:, 2]))[faces].min(1)
-        fine = np.where(angle < 34, 5, np.where(angle < 72, 3, 1))
+        fine = np.where(angle < 34, 4, np.where(angle < 72, 2, 1))
         cuts = np.where(kinds == kind, fine, cuts)
     pairs = np.flatnonzero(quad_pairs(faces)) * 2
     pairs = pairs[(coarse & keep)[pairs] & (coarse & keep)[pairs + 1]]
@@ -88,9 +92,10 @@ def _hair(scene: Scene, room: int, rng: np.random.Generator) -> list[Samples]:
     if not len(mine):
         return []
     areas = _pixel_areas(scene, faces[mine])
-    seen = areas > 0.15 * np.median(areas[areas > 0])
+    facing = areas / np.maximum(_areas(scene.rig.vertices, faces[mine]), 1e-12)
+    seen = facing > 0.45 * np.quantile(facing, 0.99)
     hidden = mine[~seen]
-    each = 3
+    each = 4
     left = max(room - (1 + each) * len(hidden), len(mine))
     cuts = np.clip(np.round(np.sqrt(areas[seen])), 1, 4)
     while (cuts**2).sum() > left and cuts.max() > 1:

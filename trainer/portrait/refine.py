@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 
 from avatar_rt import _core
-from avatar_rt.arrays import F32, floats32
+from avatar_rt.arrays import F32, F64, floats32, floats64
 from trainer.portrait.scene import Scene
 from trainer.portrait.surface import Samples
 
@@ -18,7 +19,8 @@ def refine(
 
     freedom: (N,) in [0, 1], how far each may follow. Only the head's own pixels count.
     """
-    rig, view = scene.rig, scene.view
+    rig = scene.rig
+    image, weight, K = _native(scene)
     pose = rig.pose(scene.params)
     gaussians = samples.gaussians(colors)
     core = _core.AvatarCore(
@@ -28,20 +30,31 @@ def refine(
         gaussians.colors, 0,
     )  # fmt: skip
     means, covars = core.gaussians(pose.coefficients, pose.joint_rotations, pose.translation)
-    height, width = view.shape
-    viewmat, K = scene.camera.viewmat, scene.camera.K
-    weight = scene.masks.head[..., None]
+    height, width = image.shape[:2]
+    viewmat = scene.camera.viewmat
     out = floats32(np.clip(colors, 0, 1))
     ground = np.full(3, 0.5, np.float32)
     for _ in range(steps):
-        image, _ = _core.rasterize(
+        drawn, _ = _core.rasterize(
             means, None, None, covars, samples.opacities, out, viewmat, K, width, height, ground,
             "exact", 0,
         )  # fmt: skip
-        error = floats32((view.image - image) * weight)
+        error = floats32((image - drawn) * weight)
         total, share = _core.rasterize_colors_adjoint(
             means, None, None, covars, samples.opacities, viewmat, K, error, 0
         )
         move = total / np.maximum(share, 0.15)[:, None]
         out = floats32(np.clip(out + relaxation * freedom[:, None] * move, 0, 1))
     return out
+
+
+def _native(scene: Scene) -> tuple[F32, F32, F64]:
+    """The view at the photograph's own resolution: image (H, W, 3), weight (H, W, 1), intrinsics.
+    An enlarged photograph holds nothing more, and takes longer."""
+    view, masks = scene.view, scene.masks
+    size = (round(view.shape[1] / view.unit), round(view.shape[0] / view.unit))
+    image, weight = (
+        cv2.resize(a, size, interpolation=cv2.INTER_AREA) for a in (view.image, masks.head)
+    )
+    K = np.diag([size[0] / view.shape[1], size[1] / view.shape[0], 1.0]) @ scene.camera.K
+    return floats32(image), floats32(weight)[..., None], floats64(K)

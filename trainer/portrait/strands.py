@@ -55,7 +55,7 @@ def grain(scene: Scene, points: F64, rng: np.random.Generator) -> F32:
     around = np.arctan2(y, x) / (2 * np.pi) % 1.0
     down = np.clip(np.arctan2(np.hypot(x, y), along + 0.09) / np.pi * 1.4, 0, 1)
     waves = 0.012 * _noise(around, down, 9, 6, rng)
-    total = np.zeros(len(points))
+    total = rng.normal(0, 0.35, len(points))
     for turns, changes, strength in _OCTAVES:
         total += strength * _noise(around + waves, down, turns, changes, rng)
     return floats32(total)

@@ -16,9 +16,9 @@ from avatar_rt.arrays import F32, F64, I32, Array, Bool, floats32, floats64, int
 from avatar_rt.avatar import Gaussians, triangle_frames
 from avatar_rt.head.model import HeadModel
 
-_OVERLAP = 4.0
-"""Covariance of a Gaussian over that of the area it stands for: at 4 the seam between six
-neighbours is still covered by 0.9."""
+_OVERLAP = 5.5
+"""Covariance of a Gaussian over that of the area it stands for: at 5.5 the seam between six
+neighbours is still covered by 0.97."""
 _FLAT = 0.12
 """Thickness in the frame's normal unit, √(2 × area)."""
 
@@ -158,7 +158,7 @@ def _constant(
     scale = np.array([*np.sqrt(variances), thickness], np.float32)
     return Samples(
         ints32(triangles), floats32(barycentric), np.zeros((n, 3), np.float32),
-        np.tile(quat, (n, 1)), np.tile(scale, (n, 1)), np.full(n, 0.97, np.float32), ints32(kinds),
+        np.tile(quat, (n, 1)), np.tile(scale, (n, 1)), np.full(n, 0.985, np.float32), ints32(kinds),
     )  # fmt: skip
 
 

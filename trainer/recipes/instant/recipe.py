@@ -16,19 +16,20 @@ from avatar_rt.errors import ParameterError
 from avatar_rt.head import load_builtin
 from avatar_rt.head.model import HeadModel
 from avatar_rt.types import Camera, FaceParams
-from trainer.portrait.colors import hair_colors, look, skin_colors
+from trainer.portrait.colors import Seen, hair_colors, look, skin_colors, step
 from trainer.portrait.features import paint_features, paint_lashes
 from trainer.portrait.fit import fit_head
 from trainer.portrait.hair import hair_mesh
 from trainer.portrait.headfit import HeadFit
 from trainer.portrait.layout import lay_gaussians
 from trainer.portrait.mask import head_masks
+from trainer.portrait.mouth import with_placed_teeth
 from trainer.portrait.photo import Photo, photo_from_array, read_photo
 from trainer.portrait.refine import refine
 from trainer.portrait.scene import Scene, build_scene
 from trainer.portrait.strands import grain
 from trainer.portrait.subject import find_subject, view_of
-from trainer.portrait.surface import EYES, Kind, Samples
+from trainer.portrait.surface import Kind, Samples
 
 Progress = Callable[[str, float], None]
 Note = Callable[[str], None]
@@ -78,15 +79,19 @@ def make_avatar(
     view, camera = view_of(subject, fit)
     masks = head_masks(view, model)
     progress("grow the hair", 0.55)
-    rig = fit.rig()
+    rig = with_placed_teeth(fit.rig(), model)
     hair = hair_mesh(view, masks, model, rig, camera)
     scene = build_scene(view, masks, fit, rig, camera, hair)
     progress("lay Gaussians over head and hair", 0.62)
     samples = lay_gaussians(scene, rng)
     progress("take colours from the photograph", 0.68)
-    colors, freedom = _colored(scene, samples, rng)
+    seen = look(scene, samples)
+    painted = paint(scene, samples, seen)
     progress("match the photograph", 0.75)
-    colors = refine(scene, samples, colors, freedom, REFINEMENTS)
+    matched = refine(scene, samples, painted, seen.follow, REFINEMENTS)
+    # what was matched goes on into what was not seen
+    filled = paint(scene, samples, seen.after(matched), features=matched)
+    colors = filled + step(seen.follow, 0.05, 0.35)[:, None] * (matched - filled)
     return Avatar(
         scene.rig,
         samples.gaussians(colors),
@@ -95,9 +100,10 @@ def make_avatar(
     )
 
 
-def _colored(scene: Scene, samples: Samples, rng: np.random.Generator) -> tuple[F32, F32]:
-    """Colours (N, 3), and how far each may still follow the photograph (N,)."""
-    seen = look(scene, samples)
+def paint(scene: Scene, samples: Samples, seen: Seen, features: F32 | None = None) -> F32:
+    """Colours (N, 3) of all Gaussians, from what was seen of them. features: (N, 3) colours of the
+    eyes and the mouth, where they are known already."""
+    rng = np.random.default_rng(1)
     colors = skin_colors(scene, samples, seen, rng)
     rest = floats64(samples.means(scene.rig.vertices, scene.rig.faces))
     streaks = np.zeros(len(samples), np.float32)
@@ -106,10 +112,10 @@ def _colored(scene: Scene, samples: Samples, rng: np.random.Generator) -> tuple[
         streaks[hair] = grain(scene, rest[hair], rng)
     colors = colors + hair_colors(scene, samples, seen, streaks)
     colors = paint_lashes(scene, samples, seen, colors)
-    colors = paint_features(scene, samples, seen, colors, rng)
-    freedom = seen.trust.copy()
-    freedom[np.isin(samples.kinds, EYES)] = 0
-    return colors, floats32(freedom)
+    if features is None:
+        return paint_features(scene, samples, seen, colors, rng)
+    own = (samples.kinds == Kind.SKIN) | hair
+    return floats32(np.where(own[:, None], colors, features))
 
 
 def _metadata(
