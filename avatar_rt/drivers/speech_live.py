@@ -75,6 +75,17 @@ class LiveSpeechDriver(ClosingDriver):
         """Sound given up because the listening process was too slow."""
         return self._lost / self._rate
 
+    @property
+    def heard_until(self) -> float:
+        """Seconds of pushed sound whose face is known; `lag` less than what was listened to."""
+        with self._turn:
+            return float(self._states[-1]["time"]) if self._states else 0.0
+
+    @property
+    def pid(self) -> int:
+        """The listening process."""
+        return self._child.pid
+
     def push(self, pcm: Array) -> None:
         """The next sound: (N,) or (N, channels), int16 or float in [-1, 1], any N.
 
@@ -90,6 +101,10 @@ class LiveSpeechDriver(ClosingDriver):
                 self._heard_count -= len(self._heard.popleft())
             self._waiting.append(samples)
             self._waiting_count += len(samples)
+            while self._waiting_count > _WAITING_S * self._rate and len(self._waiting) > 1:
+                dropped = len(self._waiting.popleft())
+                self._waiting_count -= dropped
+                self._lost += dropped
             self._turn.notify_all()
 
     def read(self, now: float) -> FaceParams:
@@ -141,18 +156,11 @@ class LiveSpeechDriver(ClosingDriver):
                         self._turn.wait()
                     if self._closed:
                         return
-                    self._give_up_old()
                     samples = self._waiting.popleft()
                     self._waiting_count -= len(samples)
                     lost, told = self._lost - told, self._lost
                 self._child.stdin.write(CHUNK.pack(lost, len(samples)) + samples.tobytes())
                 self._child.stdin.flush()
-
-    def _give_up_old(self) -> None:
-        while self._waiting_count > _WAITING_S * self._rate and len(self._waiting) > 1:
-            dropped = len(self._waiting.popleft())
-            self._waiting_count -= dropped
-            self._lost += dropped
 
     def _receive(self) -> None:
         while len(data := self._child.stdout.read(RECORD.itemsize)) == RECORD.itemsize:

@@ -57,7 +57,7 @@ _TARGETS: dict[str, dict[str, float]] = {
         "mouthPucker": 0.3,
         **_both(mouthLowerDown=0.12, mouthUpperUp=0.08),
     },
-    "aa": {"jawOpen": 0.5, **_both(mouthLowerDown=0.2, mouthUpperUp=0.14)},
+    "aa": {"jawOpen": 0.5, **_both(mouthLowerDown=0.2, mouthUpperUp=0.14, mouthStretch=0.08)},
     "E": {
         "jawOpen": 0.3,
         **_both(mouthLowerDown=0.22, mouthUpperUp=0.12, mouthStretch=0.14, mouthSmile=0.14),
@@ -72,7 +72,7 @@ _TARGETS: dict[str, dict[str, float]] = {
         "mouthPucker": 0.22,
         **_both(mouthLowerDown=0.08, mouthUpperUp=0.04),
     },
-    "U": {"jawOpen": 0.13, "mouthFunnel": 0.28, "mouthPucker": 0.6},
+    "U": {"jawOpen": 0.11, "mouthFunnel": 0.28, "mouthPucker": 0.6},
 }
 
 
@@ -136,7 +136,7 @@ for _name in ("mouthFunnel", "mouthPucker", "tongueOut", *_both(mouthLowerDown=0
     _KEPT_BITTEN[ARKIT_INDEX[_name]] = 0.2
 for _name in _both(mouthUpperUp=0):
     _KEPT_BITTEN[ARKIT_INDEX[_name]] = 0.0
-_BITTEN = arkit_weights({"mouthRollLower": 0.62, **_both(mouthUpperUp=0.3)}).astype(float)
+_BITTEN = arkit_weights({"mouthRollLower": 0.62, **_both(mouthUpperUp=0.22)}).astype(float)
 _BITTEN_JAW = 0.07
 
 
