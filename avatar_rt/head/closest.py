@@ -10,7 +10,7 @@ CANDIDATES = 24
 
 
 def barycentric_of_nearest(points: F64, corners: F64) -> F64:
-    """(N, 3) points, (N, 3, 3) triangles → (N, 3) barycentric coordinates of the nearest point.
+    """(N, D) points, (N, 3, D) triangles → (N, 3) barycentric coordinates of the nearest point.
 
     The seven regions of C. Ericson, Real-Time Collision Detection (2005), §5.1.5, all computed and
     then chosen from.
@@ -51,12 +51,15 @@ def barycentric_of_nearest(points: F64, corners: F64) -> F64:
     )
 
 
-def nearest_on_mesh(points: F64, vertices: F64, faces: I32) -> tuple[I32, F64, F64]:
-    """Nearest point of a mesh to each of `points` (N, 3): triangle (N,), barycentric (N, 3) and
-    distance (N,). Exact among the 24 triangles whose centres are nearest (scipy's k-d tree)."""
+def nearest_on_mesh(
+    points: F64, vertices: F64, faces: I32, candidates: int = CANDIDATES
+) -> tuple[I32, F64, F64]:
+    """Nearest point of a mesh to each of `points` (N, D): triangle (N,), barycentric (N, 3) and
+    distance (N,). Exact among the triangles whose centres are nearest (scipy's k-d tree). D is 3,
+    or more where vertices (V, D) carry features that should agree too."""
     from scipy.spatial import cKDTree  # noqa: PLC0415  (make extra)
 
-    k = min(CANDIDATES, len(faces))
+    k = min(candidates, len(faces))
     _, near = cKDTree(vertices[faces].mean(1)).query(points, k)
     near = near.reshape(len(points), k)
     repeated = np.repeat(points, k, 0)

@@ -8,9 +8,6 @@ pose correctives). The same checks hold for the cache of built heads.
 from __future__ import annotations
 
 import json
-import os
-import tempfile
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -19,6 +16,8 @@ import numpy as np
 
 from avatar_rt.arrays import Array, floats32, ints32
 from avatar_rt.errors import FileFormatError
+from avatar_rt.files import replacing
+from avatar_rt.head.arrays_in_zip import read_npz
 from avatar_rt.head.model import HeadModel
 from avatar_rt.head.rig import JOINT_NAMES, Rig
 
@@ -65,31 +64,18 @@ def save_head(head: HeadModel, path: str | Path, *, half: bool = False) -> None:
     if half:
         arrays["identity_basis"] = arrays["identity_basis"].astype(np.float16)
     arrays["header"] = np.frombuffer(json.dumps(header).encode(), np.uint8)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".tmp", delete=False) as file:
-        temporary = Path(file.name)
-        try:
-            np.savez(file, allow_pickle=False, **arrays)
-            file.close()
-            os.replace(temporary, path)  # noqa: PTH105  (os.replace is the atomic one)
-        finally:
-            temporary.unlink(missing_ok=True)
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        np.savez(file, allow_pickle=False, **arrays)
 
 
 def load_head(path: str | Path) -> HeadModel:
     """Reads a head that save_head wrote.
 
     Raises FileFormatError, naming the array and what was expected, for a file of another kind, a
-    truncated one, or one whose arrays do not fit each other.
+    truncated one, or one whose arrays do not fit each other; InputError where it is not there.
     """
     path = Path(path)
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-    except FileNotFoundError:
-        raise FileFormatError(path, "file", "does not exist") from None
-    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, MemoryError) as error:
-        raise FileFormatError(path, "file", f"is not a readable npz ({error})") from None
+    arrays = read_npz(path)
     header = _header(path, arrays)
     _check(path, arrays, header)
     return _head(arrays, header)

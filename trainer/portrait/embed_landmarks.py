@@ -19,6 +19,7 @@ import numpy as np
 from avatar_rt import _core
 from avatar_rt.arrays import F64, I32, U8, Bool, floats32, floats64, ints32
 from avatar_rt.head import HeadModel, Rig, load_builtin
+from avatar_rt.head.animate import posed_vertices
 from avatar_rt.head.closest import nearest_on_mesh, on_surface
 from avatar_rt.head.landmarks import FILE, LANDMARKS, topology
 from avatar_rt.types import Camera, FaceParams
@@ -141,13 +142,7 @@ def triangulate(views: list[View], rounds: int = 6) -> tuple[F64, F64]:
 def open_mouth(head: HeadModel) -> F64:
     """(V, 3) the head with OPEN_MOUTH: the expression basis and, by its weights, the jaw."""
     rig = head.template
-    pose = rig.pose(FaceParams.from_arkit(OPEN_MOUTH))
-    core = _core.AvatarCore(
-        rig.vertices, rig.faces, rig.expression_basis, rig.joints, rig.parents, rig.weights,
-        rig.pose_correctives, "affine", ints32([0]), floats32([[1, 0, 0]]), floats32([[0, 0, 0]]),
-        floats32([[1, 0, 0, 0]]), floats32([[1, 1, 1]]), floats32([1]), floats32([[0, 0, 0]]), 0,
-    )  # fmt: skip
-    return floats64(core.vertices(pose.coefficients, pose.joint_rotations, pose.translation))
+    return posed_vertices(rig, rig.pose(FaceParams.from_arkit(OPEN_MOUTH)))
 
 
 def lip_points() -> I32:

@@ -43,7 +43,7 @@ EYE_TURNS = {"LookOut": (0.0, 35.0), "LookIn": (0.0, 35.0), "LookUp": (25.0, 0.0
 15, for lids only; human eyes reach these, and trackers report 1 there."""
 
 
-LID_FOLLOW = {"eyeLookUp": 1.8, "eyeLookDown": 1.5}
+LID_FOLLOW = {"eyeLookUp": 1.8, "eyeLookDown": 1.3}
 """The artist's lids follow the artist's smaller turns; ours go on with the eye."""
 
 
