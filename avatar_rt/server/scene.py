@@ -75,6 +75,11 @@ class Scene:
         return self._pipeline.failure
 
     @property
+    def driver(self) -> Driver:
+        """What drives now."""
+        return self._pipeline.driver
+
+    @property
     def renderer(self) -> Renderer:
         """What renders now."""
         return self._pipeline.renderer

@@ -16,7 +16,7 @@ from avatar_rt.arrays import I16, U8
 from avatar_rt.clock import monotonic
 from avatar_rt.drivers.base import ClosingDriver
 from avatar_rt.errors import AvatarRtError
-from avatar_rt.types import FaceParams
+from avatar_rt.types import Channels, FaceParams
 
 MOST_PIXELS_WIDE = 640
 """Wider pictures are made smaller: a face tracker gains nothing from more."""
@@ -43,6 +43,8 @@ class WebcamFace(ClosingDriver):
 
         self._driver = WebcamDriver()
         self._newest: tuple[U8, float] | None = None
+        self.latest = FaceParams(known=Channels.NONE)
+        """The face of the last read."""
 
     def push(self, image: U8, time: float) -> None:
         """Leaves (H, W, 3) uint8 RGB, taken at `time`, for the next read; the newest wins."""
@@ -53,7 +55,8 @@ class WebcamFace(ClosingDriver):
         newest, self._newest = self._newest, None
         if newest is not None:
             self._driver.push(*newest)
-        return self._driver.read(now)
+        self.latest = self._driver.read(now)
+        return self.latest
 
     def close(self) -> None:
         """Ends the tracker."""

@@ -187,6 +187,10 @@ class Page:
             path.write_bytes(picture)
         return picture
 
+    async def close(self) -> None:
+        """Closes the tab, as a user would."""
+        await self.call("Page.close")
+
     async def open(self, url: str) -> None:
         """Goes to an address and waits until the page has loaded."""
         for domain in ("Page", "Runtime", "Log", "DOM"):

@@ -122,8 +122,7 @@ async def test_a_photograph_becomes_the_viewers_own_avatar_and_goes_with_the_cal
             await caller.fresh_picture()
             caller.say(type="avatar", which="shared")
             await until(lambda: len(running.studio.scenes) == 1)
-        await until(lambda: not running.studio.sessions)
-        assert set(cache_dir().glob("make-*")) == before, "nothing is kept"
+        await until(lambda: set(cache_dir().glob("make-*")) == before)
 
 
 async def test_making_ends_with_the_call_that_asked_for_it(
