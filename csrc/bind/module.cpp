@@ -3,9 +3,10 @@
 #include <pybind11/stl.h>
 
 #include <string>
-#include <vector>
 
 #include "bind/register.h"
+#include "core/backend.h"
+#include "cpu/register.h"
 #include "math/constants.h"
 
 PYBIND11_MODULE(_core, module) {
@@ -15,8 +16,9 @@ PYBIND11_MODULE(_core, module) {
   module.attr("ALPHA_MIN") = kAlphaMin;
   module.attr("TRANSMITTANCE_MIN") = kTransmittanceMin;
   module.attr("LOW_PASS") = kLowPass;
-  module.def("isa", [] { return std::string("baseline"); });
-  module.def("available_isas", [] { return std::vector<std::string>{"baseline"}; });
+  set_backend(cpu::backend());
+  module.def("isa", [] { return std::string(backend().stages->isa); });
+  module.def("available_isas", &cpu::available_isas);
   module.def("cuda_status", [] { return std::string(AVATAR_RT_CUDA_STATUS); });
   bind::register_rasterize(module);
   bind::register_mesh(module);

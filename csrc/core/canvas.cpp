@@ -1,0 +1,209 @@
+#include "core/canvas.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <new>
+
+#include "math/constants.h"
+
+namespace avatar_rt {
+namespace {
+
+constexpr std::int64_t kSegmentSize = 8192;      // Gaussians, at least
+constexpr std::int64_t kMostSegments = 16;
+constexpr std::int64_t kMostChains = 1 << 16;    // segments × tiles
+constexpr std::int64_t kBudget = 1 << 24;        // entries of all segments: 256 MiB
+
+constexpr float kFastAlphaMin = 1.5f / 255.0f;
+constexpr float kFastTransmittanceMin = 5e-3f;
+
+}  // namespace
+
+double now() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+Rigid view_of(const CameraView& camera) {
+  Rigid view;
+  for (int r = 0; r < 3; ++r) {
+    for (int c = 0; c < 3; ++c) {
+      view.rotation[3 * r + c] = static_cast<float>(camera.viewmat[4 * r + c]);
+    }
+    view.translation[r] = static_cast<float>(camera.viewmat[4 * r + 3]);
+  }
+  return view;
+}
+
+Lens lens_of(const CameraView& c) {
+  const double margin_x = kFrustumMargin * 0.5 * c.width / c.fx;
+  const double margin_y = kFrustumMargin * 0.5 * c.height / c.fy;
+  const auto f = [](double v) { return static_cast<float>(v); };
+  return {f(c.fx),
+          f(c.fy),
+          f(c.cx),
+          f(c.cy),
+          f(-c.cx / c.fx - margin_x),
+          f((c.width - c.cx) / c.fx + margin_x),
+          f(-c.cy / c.fy - margin_y),
+          f((c.height - c.cy) / c.fy + margin_y)};
+}
+
+Thresholds thresholds_of(Quality quality) {
+  if (quality == Quality::fast) return {kFastAlphaMin, kFastTransmittanceMin};
+  return {kAlphaMin, kTransmittanceMin};
+}
+
+bool Canvas::grow(Segment& segment) {
+  Arena& arena = *static_cast<Arena*>(segment.owner);
+  if (segment.used + kPage > arena.most_slots) return false;
+  const std::size_t size = std::min<std::size_t>(std::size_t{2} * segment.capacity,
+                                                 arena.most_slots);
+  arena.entries.reserve(size, segment.used);
+  segment.entries = arena.entries.data();
+  segment.capacity = static_cast<std::uint32_t>(arena.entries.size());
+  return true;
+}
+
+void Canvas::reserve(Scratch& scratch, std::size_t entries) {
+  Workplace& place = *static_cast<Workplace*>(scratch.owner);
+  const std::size_t size = std::max(entries, 2 * scratch.capacity);
+  place.entries.reserve(size, scratch.capacity);
+  place.keys.reserve(size);
+  place.sorted.reserve(size);
+  scratch.entries = place.entries.data();
+  scratch.keys = place.keys.data();
+  scratch.sorted = place.sorted.data();
+  scratch.capacity = size;
+}
+
+void Canvas::prepare_scratch(int threads, int channels) {
+  while (scratch_.size() < static_cast<std::size_t>(threads)) scratch_.emplace_back();
+  for (Workplace& place : scratch_) {
+    place.tile.reserve(backend().stages->tile_bytes(channels));
+    place.view.tile = place.tile.data();
+    place.view.reserve = &Canvas::reserve;
+    place.view.owner = &place;
+    if (place.view.capacity == 0) reserve(place.view, 1024);
+  }
+}
+
+void Canvas::prepare_segments(std::int64_t count, const Region& region) {
+  const std::int64_t tiles = std::int64_t{region.columns} * region.rows;
+  // one chain a tile, and a margin that the stages may touch (but never fill) past the last row
+  const std::int64_t chains = tiles + region.columns + 2;
+  const std::int64_t wanted = std::min({kMostSegments, count / kSegmentSize, kMostChains / chains});
+  const std::int64_t segments = std::max<std::int64_t>(1, wanted);
+  const std::int64_t packs = (count + kPack - 1) / kPack;
+  while (arenas_.size() < static_cast<std::size_t>(segments)) arenas_.emplace_back();
+  segments_.resize(static_cast<std::size_t>(segments));
+  for (std::int64_t k = 0; k < segments; ++k) {
+    Arena& arena = arenas_[static_cast<std::size_t>(k)];
+    Segment& segment = segments_[static_cast<std::size_t>(k)];
+    segment = {};
+    segment.first = packs * k / segments * kPack;
+    segment.last = std::min(count, packs * (k + 1) / segments * kPack);
+    segment.used = static_cast<std::uint32_t>(chains) * kPage;
+    const std::int64_t own = segment.last - segment.first;
+    // enough for every Gaussian in one tile, whatever the budget
+    const std::int64_t least = std::int64_t{segment.used} + 2 * own + 2 * kPage;
+    arena.most_slots = static_cast<std::uint32_t>(std::max(least, kBudget / segments));
+    arena.entries.reserve(static_cast<std::size_t>(least));
+    arena.cursors.reserve(static_cast<std::size_t>(chains));
+    for (std::int64_t c = 0; c < chains; ++c) {
+      arena.cursors[static_cast<std::size_t>(c)] = static_cast<std::uint32_t>(c) * kPage;
+    }
+    segment.entries = arena.entries.data();
+    segment.capacity = static_cast<std::uint32_t>(
+        std::min<std::size_t>(arena.entries.size(), arena.most_slots));
+    segment.cursors = arena.cursors.data();
+    segment.grow = &Canvas::grow;
+    segment.owner = &arena;
+  }
+}
+
+void Canvas::blend_tiles(const BlendArgs& args, int threads) {
+  struct Loop {
+    const BlendArgs* args;
+    Canvas* canvas;
+  } loop{&args, this};
+  backend().parallel(
+      threads, args.region.columns * args.region.rows,
+      [](void* c, int tile, int worker) {
+        const auto& own = *static_cast<Loop*>(c);
+        backend().stages->blend(*own.args, tile, own.canvas->scratch(worker));
+      },
+      &loop);
+}
+
+std::int64_t Canvas::draw(std::int64_t count, const CameraView& camera, Quality quality,
+                          int threads, const Project& project, BlendArgs blend, const Draw& draw,
+                          StageTimes* times) {
+  const auto tiles_of = [](int pixels) { return (pixels + kTile - 1) / kTile; };
+  const Thresholds thresholds = thresholds_of(quality);
+  splats_.reserve(static_cast<std::size_t>((count + kPack - 1) / kPack * kPack));
+  prepare_scratch(threads, blend.channels);
+
+  ProjectArgs args{};
+  args.view = view_of(camera);
+  args.lens = lens_of(camera);
+  args.width = blend.width = camera.width;
+  args.height = blend.height = camera.height;
+  args.log2_alpha_min = blend.log2_alpha_min = std::log2(thresholds.alpha_min);
+  args.splats = splats_.data();
+  blend.splats = splats_.data();
+  blend.transmittance_min = thresholds.transmittance_min;
+
+  std::int64_t skipped = 0;
+  std::vector<Region> todo = {{0, 0, tiles_of(camera.width), tiles_of(camera.height)}};
+  while (!todo.empty()) {
+    const Region region = todo.back();
+    todo.pop_back();
+    const double start = now();
+    args.region = blend.region = region;
+    prepare_segments(count, region);
+    struct Context {
+      Canvas* canvas;
+      const Project* project;
+      const ProjectArgs* args;
+    } context{this, &project, &args};
+    backend().parallel(
+        threads, static_cast<int>(segments_.size()),
+        [](void* c, int item, int) {
+          const auto& own = *static_cast<Context*>(c);
+          (*own.project)(*own.args, own.canvas->segments_[static_cast<std::size_t>(item)]);
+        },
+        &context);
+    if (times != nullptr) times->project += now() - start;
+    bool full = false;
+    skipped = 0;
+    for (const Segment& segment : segments_) {
+      full = full || segment.full;
+      skipped += segment.skipped;
+    }
+    if (full) {
+      if (region.columns == 1 && region.rows == 1) throw std::bad_alloc();
+      Region a = region, b = region;
+      if (region.columns > region.rows) {
+        a.columns = region.columns / 2;
+        b.columns -= a.columns;
+        b.tile_x += a.columns;
+      } else {
+        a.rows = region.rows / 2;
+        b.rows -= a.rows;
+        b.tile_y += a.rows;
+      }
+      todo.push_back(b);
+      todo.push_back(a);
+      continue;
+    }
+    const double projected = now();
+    blend.segments = segments_.data();
+    blend.segment_count = static_cast<int>(segments_.size());
+    draw(blend);
+    if (times != nullptr) times->blend += now() - projected;
+  }
+  return skipped;
+}
+
+}  // namespace avatar_rt

@@ -1,0 +1,133 @@
+// Blends a tile: every 4×4 block walks its list with transmittance and colour in registers.
+#include "cpu/output.h"
+#include "cpu/stages.h"
+#include "cpu/tile.h"
+
+namespace avatar_rt::AVATAR_RT_ISA {
+namespace {
+
+// Blends n splats into a block of three channels; its state is T, r, g, b of 16 pixels each.
+// Returns whether any pixel lets light through still.
+[[gnu::noinline]] bool blend_rgb(const TileSplat* splats, const std::uint16_t* list, int n,
+                                 int block, float threshold_, float opaque_, float* state) {
+  const BlockGrid grid = grid_of(block);
+  const F threshold = splat(threshold_), opaque = splat(opaque_);
+  F T[kBlockLanes], r[kBlockLanes], g[kBlockLanes], b[kBlockLanes];
+  for (int v = 0; v < kBlockLanes; ++v) {
+    T[v] = load(state + v * kWidth);
+    r[v] = load(state + 16 + v * kWidth);
+    g[v] = load(state + 32 + v * kWidth);
+    b[v] = load(state + 48 + v * kWidth);
+  }
+  const auto step = [&](const TileSplat& t) __attribute__((always_inline)) {
+    for (int v = 0; v < kBlockLanes; ++v) {
+      const F weight = splat_alpha(t, grid.x[v], grid.y[v], threshold) * T[v];
+      T[v] = T[v] - weight;
+      r[v] += weight * t.r;
+      g[v] += weight * t.g;
+      b[v] += weight * t.b;
+    }
+  };
+  const auto shines = [&]() __attribute__((always_inline)) {
+    unsigned any = 0;
+    for (int v = 0; v < kBlockLanes; ++v) any |= bits(less(opaque, T[v]));
+    return any != 0;
+  };
+  int i = 0;
+  bool open = true;
+  for (; i + 4 <= n && open; i += 4) {
+    step(splats[list[i]]);
+    step(splats[list[i + 1]]);
+    step(splats[list[i + 2]]);
+    step(splats[list[i + 3]]);
+    open = shines();
+  }
+  if (open) {
+    for (; i < n; ++i) step(splats[list[i]]);
+    open = shines();
+  }
+  for (int v = 0; v < kBlockLanes; ++v) {
+    store(state + v * kWidth, T[v]);
+    store(state + 16 + v * kWidth, r[v]);
+    store(state + 32 + v * kWidth, g[v]);
+    store(state + 48 + v * kWidth, b[v]);
+  }
+  return open;
+}
+
+// The same for any number of channels, whose sums stay in memory.
+[[gnu::noinline]] bool blend_channels(const BlendArgs& args, const TileSplat* splats,
+                                      const std::uint16_t* list, int n, int block,
+                                      float threshold_, float* state) {
+  const BlockGrid grid = grid_of(block);
+  const F threshold = splat(threshold_), opaque = splat(args.transmittance_min);
+  for (int i = 0; i < n; ++i) {
+    const TileSplat& t = splats[list[i]];
+    const float* color = args.colors + std::size_t{t.splat} * args.color_stride;
+    unsigned any = 0;
+    for (int v = 0; v < kBlockLanes; ++v) {
+      const F T = load(state + v * kWidth);
+      const F weight = splat_alpha(t, grid.x[v], grid.y[v], threshold) * T;
+      const F next = T - weight;
+      store(state + v * kWidth, next);
+      for (int c = 0; c < args.channels; ++c) {
+        float* sum = state + 16 * (c + 1) + v * kWidth;
+        store(sum, load(sum) + weight * color[c]);
+      }
+      any |= bits(less(opaque, next));
+    }
+    if (i % 4 == 3 && any == 0) return false;
+  }
+  unsigned any = 0;
+  for (int v = 0; v < kBlockLanes; ++v) any |= bits(less(opaque, load(state + v * kWidth)));
+  return any != 0;
+}
+
+
+}  // namespace
+
+std::size_t tile_bytes(int channels) {
+  const std::size_t blend_state = sizeof(float) * 16 * (1 + channels) * kTileBlocks;
+  const std::size_t adjoint_sums = sizeof(float) * 16 * (1 + channels) * kSlice;
+  return sizeof(Slice) + 64 + blend_state + adjoint_sums;
+}
+
+void blend(const BlendArgs& args, int tile, Scratch& scratch) {
+  auto* memory = static_cast<char*>(scratch.tile);
+  Slice& slice = *reinterpret_cast<Slice*>(memory);
+  float* state = reinterpret_cast<float*>(memory + (sizeof(Slice) + 63) / 64 * 64);
+  const int per_block = 16 * (1 + args.channels);
+  for (int block = 0; block < kTileBlocks; ++block) {
+    float* s = state + per_block * block;
+    for (int k = 0; k < 16; ++k) s[k] = 1;
+    for (int k = 16; k < per_block; ++k) s[k] = 0;
+  }
+  const TilePlace place = place_of(args, tile);
+  const std::size_t n = collect(args, tile, scratch);
+  sort_by_depth(scratch, n);
+  const float threshold = exponent_level(args.log2_alpha_min);
+  std::uint64_t alive = place.blocks;
+  for (std::size_t at = 0; at < n && alive != 0;) {
+    cut_slice(args, scratch, n, at, alive, static_cast<float>(place.x),
+              static_cast<float>(place.y), slice);
+    for (std::uint64_t todo = alive; todo != 0; todo &= todo - 1) {
+      const int block = __builtin_ctzll(todo);
+      if (slice.lengths[block] == 0) continue;
+      float* s = state + per_block * block;
+      const bool open =
+          args.channels == 3
+              ? blend_rgb(slice.splats, slice.lists[block], slice.lengths[block], block, threshold,
+                          args.transmittance_min, s)
+              : blend_channels(args, slice.splats, slice.lists[block], slice.lengths[block], block,
+                               threshold, s);
+      if (!open) alive &= ~(std::uint64_t{1} << block);
+    }
+  }
+  for (std::uint64_t todo = place.blocks; todo != 0; todo &= todo - 1) {
+    const int block = __builtin_ctzll(todo);
+    write_block(args, place.x + kBlock * (block % 8), place.y + kBlock * (block / 8),
+                state + per_block * block);
+  }
+}
+
+}  // namespace avatar_rt::AVATAR_RT_ISA

@@ -1,0 +1,138 @@
+// A blended block's sixteen pixels in the caller's format.
+#pragma once
+
+#include "core/backend.h"
+#include "math/lane.h"
+
+namespace avatar_rt::AVATAR_RT_ISA {
+
+// Sixteen values in [0, 1] as integers, value·scale + offset rounded to the nearest.
+AVATAR_RT_INLINE void quantize(const float* values, float scale, float offset,
+                               std::int32_t* out) {
+  for (int k = 0; k < kBlockPixels; k += kWidth) {
+    const F v = clamp(load(values + k), F{}, splat(1.0f));
+    store(out + k, floor_int(v * scale + (offset + 0.5f)));
+  }
+}
+
+// image is W × H of 8-bit Y, then quarter planes of U and V; BT.601, studio range. Chroma is the
+// mean of two by two pixels.
+AVATAR_RT_INLINE void write_i420(const BlendArgs& args, int x, int y, const float* rgb, int columns,
+                                 int rows) {
+  alignas(64) float luma[16], blue[16], red[16];
+  for (int k = 0; k < kBlockPixels; k += kWidth) {
+    const F r = clamp(load(rgb + k), F{}, splat(1.0f));
+    const F g = clamp(load(rgb + 16 + k), F{}, splat(1.0f));
+    const F b = clamp(load(rgb + 32 + k), F{}, splat(1.0f));
+    store(luma + k, 65.481f * r + 128.553f * g + 24.966f * b + 16.5f);
+    store(blue + k, 112.0f * b - 37.797f * r - 74.203f * g);
+    store(red + k, 112.0f * r - 93.786f * g - 18.214f * b);
+  }
+  const std::size_t width = static_cast<std::size_t>(args.width);
+  const std::size_t pixels = width * static_cast<std::size_t>(args.height);
+  auto* out = static_cast<std::uint8_t*>(args.image);
+  for (int row = 0; row < rows; ++row) {
+    std::uint8_t* line = out + (y + row) * width + x;
+    for (int c = 0; c < columns; ++c) line[c] = static_cast<std::uint8_t>(luma[4 * row + c]);
+  }
+  for (int row = 0; row < rows; row += 2) {
+    std::uint8_t* u = out + pixels + (y + row) / 2 * (width / 2) + x / 2;
+    std::uint8_t* v = u + pixels / 4;
+    for (int c = 0; c < columns; c += 2) {
+      const auto mean = [&](const float* plane) __attribute__((always_inline)) {
+        const float* p = plane + 4 * row + c;
+        return static_cast<std::uint8_t>(0.25f * (p[0] + p[1] + p[4] + p[5]) + 128.5f);
+      };
+      u[c / 2] = mean(blue);
+      v[c / 2] = mean(red);
+    }
+  }
+}
+
+// state: T, then each channel, sixteen floats each; changed where a background is laid under.
+AVATAR_RT_INLINE void write_block(const BlendArgs& args, int x, int y, float* state) {
+  float* color = state + 16;
+  if (args.background != nullptr) {
+    for (int c = 0; c < args.channels; ++c) {
+      for (int k = 0; k < 16; ++k) color[16 * c + k] += state[k] * args.background[c];
+    }
+  }
+  const int columns = args.width - x < kBlock ? args.width - x : kBlock;
+  const int rows = args.height - y < kBlock ? args.height - y : kBlock;
+  const std::size_t width = static_cast<std::size_t>(args.width);
+  switch (args.target) {
+    case Target::floats: {
+      auto* out = static_cast<float*>(args.image);
+      for (int row = 0; row < rows; ++row) {
+        for (int c = 0; c < columns; ++c) {
+          const std::size_t at = (y + row) * width + x + c;
+          args.alpha[at] = 1 - state[4 * row + c];
+          for (int i = 0; i < args.channels; ++i) {
+            out[at * args.channels + i] = color[16 * i + 4 * row + c];
+          }
+        }
+      }
+      return;
+    }
+    case Target::rgba_float: {
+      auto* out = static_cast<float*>(args.image);
+      for (int row = 0; row < rows; ++row) {
+        for (int c = 0; c < columns; ++c) {
+          float* pixel = out + 4 * ((y + row) * width + x + c);
+          const int k = 4 * row + c;
+          pixel[0] = color[k];
+          pixel[1] = color[16 + k];
+          pixel[2] = color[32 + k];
+          pixel[3] = 1 - state[k];
+        }
+      }
+      return;
+    }
+    case Target::i420:
+      write_i420(args, x, y, color, columns, rows);
+      return;
+    case Target::rgb8: {
+      alignas(64) std::int32_t r[16], g[16], b[16];
+      quantize(color, 255, 0, r);
+      quantize(color + 16, 255, 0, g);
+      quantize(color + 32, 255, 0, b);
+      for (int row = 0; row < rows; ++row) {
+        std::uint8_t* line = static_cast<std::uint8_t*>(args.image) + 3 * ((y + row) * width + x);
+        std::uint8_t pixels[4 * kBlock];
+        for (int c = 0; c < kBlock; ++c) {
+          const int k = 4 * row + c;
+          const std::uint32_t packed = static_cast<std::uint32_t>(r[k] | g[k] << 8 | b[k] << 16);
+          std::memcpy(pixels + 3 * c, &packed, 4);
+        }
+        if (columns == kBlock) {
+          std::memcpy(line, pixels, 12);
+        } else {
+          std::memcpy(line, pixels, static_cast<std::size_t>(3 * columns));
+        }
+      }
+      return;
+    }
+    case Target::rgba8: {
+      alignas(64) float straight[3][16], alpha[16];
+      for (int k = 0; k < 16; ++k) {
+        alpha[k] = 1 - state[k];
+        const float scale = alpha[k] > 0 ? 1 / alpha[k] : 0;
+        for (int c = 0; c < 3; ++c) straight[c][k] = color[16 * c + k] * scale;
+      }
+      alignas(64) std::int32_t v[4][16];
+      for (int c = 0; c < 3; ++c) quantize(straight[c], 255, 0, v[c]);
+      quantize(alpha, 255, 0, v[3]);
+      for (int row = 0; row < rows; ++row) {
+        std::uint8_t* line = static_cast<std::uint8_t*>(args.image) + 4 * ((y + row) * width + x);
+        for (int c = 0; c < columns; ++c) {
+          for (int i = 0; i < 4; ++i) {
+            line[4 * c + i] = static_cast<std::uint8_t>(v[i][4 * row + c]);
+          }
+        }
+      }
+      return;
+    }
+  }
+}
+
+}  // namespace avatar_rt::AVATAR_RT_ISA

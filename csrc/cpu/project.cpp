@@ -1,0 +1,166 @@
+// Gaussians, from a rig's triangles or from plain arrays, onto the screen and into tiles.
+#include "cpu/emit.h"
+#include "cpu/stages.h"
+#include "math/sh.h"
+
+namespace avatar_rt::AVATAR_RT_ISA {
+namespace {
+
+// The colours of a lane of Gaussians seen along `direction` (camera space, any length).
+AVATAR_RT_INLINE void shade(const ProjectArgs& args, const RigArgs& rig, Vec3<F> direction,
+                            std::int64_t index) {
+  const float* R = args.view.rotation;
+  const F scale = rsqrt(max(dot(direction, direction), splat(1e-30f)));
+  const Vec3<F> d = scale * direction;
+  const Vec3<F> world = {R[0] * d.x + R[3] * d.y + R[6] * d.z,
+                         R[1] * d.x + R[4] * d.y + R[7] * d.z,
+                         R[2] * d.x + R[5] * d.y + R[8] * d.z};
+  F basis[16];
+  sh_basis(world, rig.sh_count, basis);
+  const float* sh =
+      rig.sh + std::size_t{48} * rig.sh_count * (index / kPack) + index % kPack;
+  F rgb[3] = {splat(0.5f), splat(0.5f), splat(0.5f)};
+  for (int k = 0; k < rig.sh_count; ++k) {
+    for (int c = 0; c < 3; ++c) rgb[c] += basis[k] * load(sh + 16 * (3 * k + c));
+  }
+  F4 parts[4];
+  alignas(64) float planes[4][kWidth] = {};
+  for (int c = 0; c < 3; ++c) store(planes[c], max(rgb[c], F{}));
+  for (int k = 0; k < kWidth; k += 4) {
+    for (int c = 0; c < 4; ++c) parts[c] = load4(&planes[c][k]);
+    transpose4(parts[0], parts[1], parts[2], parts[3]);
+    for (int j = 0; j < 4; ++j) store4(rig.shaded + 4 * (index + k + j), parts[j]);
+  }
+}
+
+template <bool kSimilarity>
+AVATAR_RT_INLINE void project_rig_lane(const ProjectArgs& args, const RigArgs& rig,
+                                       Segment& segment, std::int64_t index) {
+  const float* pack = rig.packs + std::size_t{kRigFields * kPack} * (index / kPack) + index % kPack;
+  const auto field = [&](int k) __attribute__((always_inline)) { return load(pack + 16 * k); };
+  const I triangle = (I)field(0);
+  constexpr int kFields = kSimilarity ? 15 : 12;
+  F f[kFields];
+  // triangles ascend, so a lane mostly finds its own within one load
+  const int low = triangle[0], high = triangle[kWidth - 1];
+  if (high - low < kWidth) {
+    for (int k = 0; k < kFields; ++k) {
+      f[k] = look_up(rig.frames + k * rig.frame_stride + low, triangle - low);
+    }
+  } else {
+    for (int k = 0; k < kFields; ++k) f[k] = gather(rig.frames + k * rig.frame_stride, triangle);
+  }
+  Vec3<F> local = {field(1), field(2), field(3)};
+  if constexpr (kSimilarity) {
+    const F b1 = field(4), b2 = field(5);
+    local.x += b1 * f[12] + b2 * f[13];
+    local.z += b2 * f[14];
+  }
+  const Vec3<F> axis[3] = {{f[0], f[1], f[2]}, {f[3], f[4], f[5]}, {f[6], f[7], f[8]}};
+  const Vec3<F> mean = Vec3<F>{f[9], f[10], f[11]} + local.x * axis[0] + local.y * axis[1] +
+                       local.z * axis[2];
+  const Footprint<F> foot = footprint(mean, args.lens);
+  F ax[3], ay[3];
+  for (int k = 0; k < 3; ++k) {
+    ax[k] = foot.row_x.x * axis[k].x + foot.row_x.z * axis[k].z;
+    ay[k] = foot.row_y.y * axis[k].y + foot.row_y.z * axis[k].z;
+  }
+  const F r00 = field(6), r10 = field(7), r11 = field(8), r20 = field(9), r21 = field(10),
+          r22 = field(11);
+  const F tx[3] = {ax[0] * r00 + ax[1] * r10 + ax[2] * r20, ax[1] * r11 + ax[2] * r21, ax[2] * r22};
+  const F ty[3] = {ay[0] * r00 + ay[1] * r10 + ay[2] * r20, ay[1] * r11 + ay[2] * r21, ay[2] * r22};
+  if (rig.sh != nullptr) shade(args, rig, mean, index);
+  const std::int64_t left = rig.count - index;
+  emit(args, segment, ellipse_of_root(foot.x, foot.y, mean.z, tx, ty), field(12),
+       first_lanes(left < kWidth ? static_cast<int>(left) : kWidth), index);
+}
+
+AVATAR_RT_INLINE Vec3<F> view_rotate(const float* R, Vec3<F> v) {
+  return {R[0] * v.x + R[1] * v.y + R[2] * v.z, R[3] * v.x + R[4] * v.y + R[5] * v.z,
+          R[6] * v.x + R[7] * v.y + R[8] * v.z};
+}
+
+// log2 of an opacity: at most 0, -1000 where it is not positive, NaN where it is NaN.
+AVATAR_RT_INLINE float log2_opacity_of(float opacity) {
+  if (opacity >= 1) return opacity < __builtin_inff() ? 0 : opacity;
+  return opacity <= 0 ? -1000 : __builtin_log2f(opacity);
+}
+
+}  // namespace
+
+void project_rig(const ProjectArgs& args, const RigArgs& rig, Segment& segment) {
+  if (rig.similarity) {
+    for (std::int64_t i = segment.first; i < segment.last; i += kWidth) {
+      project_rig_lane<true>(args, rig, segment, i);
+    }
+  } else {
+    for (std::int64_t i = segment.first; i < segment.last; i += kWidth) {
+      project_rig_lane<false>(args, rig, segment, i);
+    }
+  }
+}
+
+void project_array(const ProjectArgs& args, const GaussianView& g, Segment& segment) {
+  const float* R = args.view.rotation;
+  const float* t = args.view.translation;
+  for (std::int64_t i = segment.first; i < segment.last; i += kWidth) {
+    const int lanes = static_cast<int>(segment.last - i < kWidth ? segment.last - i : kWidth);
+    alignas(64) float field[11][kWidth] = {};
+    for (int k = 0; k < lanes; ++k) {
+      const std::int64_t n = i + k;
+      for (int c = 0; c < 3; ++c) field[c][k] = g.means[3 * n + c];
+      if (g.covars != nullptr) {
+        for (int c = 0; c < 6; ++c) field[3 + c][k] = g.covars[6 * n + c];
+      } else {
+        for (int c = 0; c < 4; ++c) field[3 + c][k] = g.quats[4 * n + c];
+        for (int c = 0; c < 3; ++c) field[7 + c][k] = g.scales[3 * n + c];
+      }
+      float log2_opacity = log2_opacity_of(g.opacities[n]);
+      for (int c = 0; g.colors != nullptr && c < g.channels; ++c) {
+        // 0 for a finite colour, NaN otherwise
+        log2_opacity += g.colors[n * g.channels + c] * 0.0f;
+      }
+      field[10][k] = log2_opacity;
+    }
+    const auto get = [&](int k) __attribute__((always_inline)) { return load(field[k]); };
+    Vec3<F> mean = view_rotate(R, {get(0), get(1), get(2)});
+    mean = {mean.x + t[0], mean.y + t[1], mean.z + t[2]};
+    const Footprint<F> foot = footprint(mean, args.lens);
+    // rows of (Jacobian · view rotation): ∂(pixel)/∂(world)
+    const auto back = [&](Vec3<F> row) __attribute__((always_inline)) {
+      return Vec3<F>{row.x * R[0] + row.y * R[3] + row.z * R[6],
+                     row.x * R[1] + row.y * R[4] + row.z * R[7],
+                     row.x * R[2] + row.y * R[5] + row.z * R[8]};
+    };
+    const Vec3<F> ax = back(foot.row_x), ay = back(foot.row_y);
+    const M valid = first_lanes(lanes);
+    if (g.covars != nullptr) {
+      const F v[6] = {get(3), get(4), get(5), get(6), get(7), get(8)};
+      const auto times = [&](Vec3<F> a) __attribute__((always_inline)) {
+        return Vec3<F>{v[0] * a.x + v[1] * a.y + v[2] * a.z, v[1] * a.x + v[3] * a.y + v[4] * a.z,
+                       v[2] * a.x + v[4] * a.y + v[5] * a.z};
+      };
+      const Vec3<F> vx = times(ax), vy = times(ay);
+      const F xx = dot(ax, vx), xy = dot(ay, vx), yy = dot(ay, vy);
+      emit(args, segment, ellipse(foot.x, foot.y, mean.z, xx, xy, yy, xx * yy - xy * xy), get(10),
+           valid, i);
+      continue;
+    }
+    F w = get(3), x = get(4), y = get(5), z = get(6);
+    const F unit = rsqrt(w * w + x * x + y * y + z * z);
+    w *= unit, x *= unit, y *= unit, z *= unit;
+    const Vec3<F> column[3] = {
+        {1.0f - 2.0f * (y * y + z * z), 2.0f * (x * y + w * z), 2.0f * (x * z - w * y)},
+        {2.0f * (x * y - w * z), 1.0f - 2.0f * (x * x + z * z), 2.0f * (y * z + w * x)},
+        {2.0f * (x * z + w * y), 2.0f * (y * z - w * x), 1.0f - 2.0f * (x * x + y * y)}};
+    F tx[3], ty[3];
+    for (int k = 0; k < 3; ++k) {
+      const F scale = get(7 + k);
+      tx[k] = scale * dot(ax, column[k]);
+      ty[k] = scale * dot(ay, column[k]);
+    }
+    emit(args, segment, ellipse_of_root(foot.x, foot.y, mean.z, tx, ty), get(10), valid, i);
+  }
+}
+
+}  // namespace avatar_rt::AVATAR_RT_ISA

@@ -1,0 +1,58 @@
+// A lane is a pack of kWidth floats that one instruction handles: F floats, I 32-bit integers, M a
+// mask. Arithmetic on F and I is the compiler's own vector arithmetic; what it lacks is here, once
+// per instruction set. The templates of csrc/math take F, or float and double through scalar.h.
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+
+#include "math/inline.h"
+
+#if defined(__AVX512F__)
+#include "math/lane_avx512.h"
+#elif defined(__AVX2__)
+#include "math/lane_avx2.h"
+#else
+#include "math/lane_portable.h"
+#endif
+
+namespace avatar_rt::AVATAR_RT_ISA {
+
+AVATAR_RT_INLINE F load(const float* p) {
+  F v;
+  std::memcpy(&v, p, sizeof v);
+  return v;
+}
+AVATAR_RT_INLINE I load(const std::int32_t* p) {
+  I v;
+  std::memcpy(&v, p, sizeof v);
+  return v;
+}
+AVATAR_RT_INLINE void store(float* p, F v) { std::memcpy(p, &v, sizeof v); }
+AVATAR_RT_INLINE void store(std::int32_t* p, I v) { std::memcpy(p, &v, sizeof v); }
+AVATAR_RT_INLINE F splat(float x) { return F{} + x; }
+AVATAR_RT_INLINE I splat(std::int32_t x) { return I{} + x; }
+AVATAR_RT_INLINE F clamp(F v, F low, F high) { return min(max(v, low), high); }
+AVATAR_RT_INLINE I clamp(I v, I low, I high) { return min(max(v, low), high); }
+AVATAR_RT_INLINE F sqrt(F v) { return v * rsqrt(max(v, splat(1e-30f))); }
+
+// Four packs of four consecutive floats, seen as a 4×4 matrix and transposed.
+typedef float F4 __attribute__((vector_size(16)));
+AVATAR_RT_INLINE F4 load4(const float* p) {
+  F4 v;
+  std::memcpy(&v, p, sizeof v);
+  return v;
+}
+AVATAR_RT_INLINE void store4(float* p, F4 v) { std::memcpy(p, &v, sizeof v); }
+AVATAR_RT_INLINE void transpose4(F4& a, F4& b, F4& c, F4& d) {
+  const F4 ab0 = __builtin_shufflevector(a, b, 0, 4, 1, 5);
+  const F4 ab1 = __builtin_shufflevector(a, b, 2, 6, 3, 7);
+  const F4 cd0 = __builtin_shufflevector(c, d, 0, 4, 1, 5);
+  const F4 cd1 = __builtin_shufflevector(c, d, 2, 6, 3, 7);
+  a = __builtin_shufflevector(ab0, cd0, 0, 1, 4, 5);
+  b = __builtin_shufflevector(ab0, cd0, 2, 3, 6, 7);
+  c = __builtin_shufflevector(ab1, cd1, 0, 1, 4, 5);
+  d = __builtin_shufflevector(ab1, cd1, 2, 3, 6, 7);
+}
+
+}  // namespace avatar_rt::AVATAR_RT_ISA

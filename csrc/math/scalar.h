@@ -1,0 +1,21 @@
+// The lane functions for one float or double, so that the templates of csrc/math take those too.
+#pragma once
+
+#include <cmath>
+
+#include "math/inline.h"
+
+namespace avatar_rt::AVATAR_RT_ISA {
+
+AVATAR_RT_INLINE float min(float a, float b) { return a < b ? a : b; }
+AVATAR_RT_INLINE float max(float a, float b) { return a > b ? a : b; }
+AVATAR_RT_INLINE double min(double a, double b) { return a < b ? a : b; }
+AVATAR_RT_INLINE double max(double a, double b) { return a > b ? a : b; }
+AVATAR_RT_INLINE float sqrt(float a) { return __builtin_sqrtf(a); }
+AVATAR_RT_INLINE double sqrt(double a) { return __builtin_sqrt(a); }
+AVATAR_RT_INLINE float rsqrt(float a) { return 1.0f / __builtin_sqrtf(a); }
+AVATAR_RT_INLINE double rsqrt(double a) { return 1.0 / __builtin_sqrt(a); }
+AVATAR_RT_INLINE float rcp(float a) { return 1.0f / a; }
+AVATAR_RT_INLINE double rcp(double a) { return 1.0 / a; }
+
+}  // namespace avatar_rt::AVATAR_RT_ISA
