@@ -118,7 +118,7 @@ async def photo(request: web.Request) -> web.Response:
     try:
         path = folder / "photo"
         path.write_bytes(body)
-        session.make_avatar(folder, path)
+        session.workshop.begin(folder, path)
     except (AvatarRtError, OSError):
         maker.clear(folder)
         raise
@@ -128,9 +128,9 @@ async def photo(request: web.Request) -> web.Response:
 async def made_avatar(request: web.Request) -> web.StreamResponse:
     """The avatar that was made in this call."""
     session = _session(request)
-    if session.mine_file is None:
+    if session.workshop.file is None:
         raise ParameterError("No avatar has been made in this call.")
-    return web.FileResponse(session.mine_file)
+    return web.FileResponse(session.workshop.file)
 
 
 async def health(request: web.Request) -> web.Response:

@@ -37,6 +37,8 @@ class Progress:
 
     step: str
     fraction: float
+    note: str = ""
+    """What the viewer should know, such as that of several faces the largest is taken."""
 
 
 class MakeError(InputError):
@@ -135,7 +137,8 @@ def _report(line: bytes) -> dict[str, Any]:
 def _progress(report: dict[str, Any]) -> Progress:
     fraction = report.get("fraction")
     known = float(fraction) if isinstance(fraction, int | float) else 0.0
-    return Progress(str(report["step"])[:200], min(max(known, 0.0), 1.0))
+    note = str(report.get("note", ""))[:400]
+    return Progress(str(report["step"])[:200], min(max(known, 0.0), 1.0), note)
 
 
 def _restrain(pid: int) -> None:

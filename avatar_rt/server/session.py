@@ -9,7 +9,6 @@ import logging
 import secrets
 from collections.abc import Coroutine
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, Literal
 
 from aiortc import MediaStreamTrack, RTCDataChannel
@@ -30,6 +29,7 @@ from avatar_rt.server.scene import Scene
 from avatar_rt.server.studio import BudgetError, Studio
 from avatar_rt.server.uplink import WebcamFace, follow_pictures, follow_sound
 from avatar_rt.server.view import View
+from avatar_rt.server.workshop import Workshop
 
 _log = logging.getLogger(__name__)
 
@@ -56,9 +56,7 @@ class Session:
 
     def __init__(self, studio: Studio, *, loopback_only: bool) -> None:
         self.id = secrets.token_urlsafe(18)
-        self.mine: Avatar | None = None
-        """The avatar made from this viewer's photograph."""
-        self.mine_file: Path | None = None
+        self.workshop = Workshop(studio, self.tell, self._made)
         self._studio = studio
         self._peer = Peer(studio.settings.video, loopback_only=loopback_only)
         self._scene: Scene = studio.shared
@@ -74,7 +72,6 @@ class Session:
         self._failure: AvatarRtError | None = None
         self._rate = RateLimit(studio.settings.limits.messages_per_second, monotonic())
         self._tasks: set[asyncio.Task[None]] = set()
-        self._make: asyncio.Task[None] | None = None
         self._closed = False
         self._peer.on_state(self._state_changed)
         self._peer.on_track(self._track_came)
@@ -109,7 +106,7 @@ class Session:
         self._studio.shared.drop_unwatched()
         if self._own_scene is not None:
             await self._studio.give_back(self._own_scene)
-        self._discard_mine()
+        await self.workshop.close()
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.ensure_future(work)
@@ -191,10 +188,9 @@ class Session:
                 if self._own_scene is not None and self._wish.drive.source == "text":
                     self._spawn(self._own_scene.fall_silent())
             case control.CancelMake():
-                if self._make is not None:
-                    self._make.cancel()
+                self.workshop.cancel()
             case control.ShowAvatar(which):
-                if which == "mine" and self.mine is None:
+                if which == "mine" and self.workshop.avatar is None:
                     raise ParameterError("No avatar has been made yet: choose a photograph first.")
                 self._want(replace(self._wish, avatar=which))
 
@@ -202,7 +198,7 @@ class Session:
         """Tells the page all that it shows."""
         studio = self._studio
         video, limits = studio.settings.video, studio.settings.limits
-        avatar = self.mine if self._shown.avatar == "mine" and self.mine else studio.avatar
+        avatar = self._avatar(self._shown)
         can_make = maker.can_make()
         self.tell(
             {
@@ -210,7 +206,7 @@ class Session:
                 "avatar": {
                     "name": str(avatar.metadata.get("name", ""))[:80],
                     "which": self._shown.avatar,
-                    "have_mine": self.mine is not None,
+                    "have_mine": self.workshop.avatar is not None,
                 },
                 "drive": self._wish.drive.source,
                 "camera": "own" if self._own_view is not None else "shared",
@@ -307,6 +303,13 @@ class Session:
         if given_back is not None:
             await self._studio.give_back(given_back)
 
+    def _avatar(self, wish: Wish) -> Avatar:
+        mine = self.workshop.avatar if wish.avatar == "mine" else None
+        return mine or self._studio.avatar
+
+    def _made(self, _avatar: Avatar) -> None:
+        self._want(replace(self._wish, avatar="mine"))
+
     def _want(self, wish: Wish) -> None:
         self._wish = wish
         self._wished.set()
@@ -333,7 +336,7 @@ class Session:
             return
         loop = asyncio.get_running_loop()
         driver, period = await loop.run_in_executor(None, self._make_driver, wish.drive)
-        avatar = self.mine if wish.avatar == "mine" and self.mine else self._studio.avatar
+        avatar = self._avatar(wish)
         try:
             scene = self._own_scene or await self._studio.own_scene(avatar)
             if scene.renderer.avatar is not avatar:
@@ -365,49 +368,3 @@ class Session:
                 return speak(drive.text), None
             case _:
                 return IdleDriver(), None
-
-    # ---- an avatar of one's own ------------------------------------------------------------------
-
-    def make_avatar(self, folder: Path, photo: Path) -> None:
-        """Starts making an avatar of `photo`, in a workshop that is this session's from now on.
-
-        Raises BudgetError where one is being made already.
-        """
-        if self._make is not None or self._studio.making.locked():
-            raise BudgetError("An avatar is being made just now; try again in some seconds.")
-        self._make = self._spawn(self._make_from(folder, photo))
-
-    async def _make_from(self, folder: Path, photo: Path) -> None:
-        output = folder / "made.avatar"
-        kept = False
-        try:
-            async with self._studio.making:
-                seconds = self._studio.settings.limits.make_seconds
-                steps = maker.make(maker.command(photo, output), output, seconds)
-                async with contextlib.aclosing(steps):
-                    async for step in steps:
-                        message = {"type": "make", "step": step.step, "fraction": step.fraction}
-                        self.tell(message)
-                loop = asyncio.get_running_loop()
-                avatar = await loop.run_in_executor(None, Avatar.load, output)
-            photo.unlink(missing_ok=True)
-            self._discard_mine()
-            self.mine, self.mine_file, kept = avatar, output, True
-            self._want(replace(self._wish, avatar="mine"))
-            self.tell({"type": "make", "done": True})
-        except AvatarRtError as error:
-            # the file's name is ours, and says nothing to whoever chose the photograph
-            said = str(error).replace(str(photo), "The photograph").replace(str(folder), "")
-            self.tell({"type": "make", "error": said})
-        except asyncio.CancelledError:
-            self.tell({"type": "make", "cancelled": True})
-            raise
-        finally:
-            self._make = None
-            if not kept:
-                maker.clear(folder)
-
-    def _discard_mine(self) -> None:
-        if self.mine_file is not None:
-            maker.clear(self.mine_file.parent)
-        self.mine = self.mine_file = None

@@ -26,7 +26,8 @@ SIZE, FPS = 160, 20
 
 def webcam_file(path: Path) -> Path:
     """What the browser takes for a camera: a public-domain portrait, as one Y4M picture."""
-    portrait = cv2.resize(data.astronaut(), (480, 480), interpolation=cv2.INTER_AREA)
+    astronaut = data.astronaut()  # type: ignore[no-untyped-call]
+    portrait = cv2.resize(astronaut, (480, 480), interpolation=cv2.INTER_AREA)
     picture = cv2.copyMakeBorder(portrait, 0, 0, 80, 80, cv2.BORDER_REPLICATE)
     planes = cv2.cvtColor(picture, cv2.COLOR_RGB2YUV_I420)
     head = b"YUV4MPEG2 W640 H480 F30:1 Ip A1:1 C420jpeg\nFRAME\n"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
+from typing import Any
 
 import aiohttp
 import pytest
@@ -43,9 +44,7 @@ def serve(egg: Avatar) -> Serve:
     """serve(drive="idle", fps=30, **limits) → a running server with small pictures."""
 
     @asynccontextmanager
-    async def start(
-        drive: str = "idle", fps: float = 30, **limits: float
-    ) -> AsyncIterator[Running]:
+    async def start(drive: str = "idle", fps: float = 30, **limits: Any) -> AsyncIterator[Running]:
         settings = StudioSettings(
             VideoSettings(SIZE, SIZE, fps), threads=1, limits=replace(Limits(), **limits)
         )

@@ -49,6 +49,7 @@ export class Photo {
       this.#busy(true);
       $("making-step").textContent = `Making your avatar: ${message.step}`;
       $("progress").value = message.fraction;
+      if (message.note) this.#note(message.note);
       return;
     }
     this.#busy(false);
@@ -65,6 +66,11 @@ export class Photo {
     this.#making = making;
     $("making").hidden = !making;
     $("photo-on").hidden = making;
+  }
+
+  #note(text) {
+    $("photo-note").textContent = text;
+    $("photo-note").hidden = !text;
   }
 
   #complain(text) {
@@ -100,6 +106,7 @@ export class Photo {
   }
 
   async #send(file) {
+    this.#note("");
     this.progress({ step: "sending the photograph", fraction: 0 });
     try {
       const response = await fetch("api/photo", {
