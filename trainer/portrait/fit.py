@@ -28,8 +28,6 @@ _STIFFNESS = 0.3
 _PHOTO_STIFFNESS = 0.1
 _REACH, _PHOTO_REACH = 0.05, 0.035
 """Metres around the face points, and around the lips, within which vertices may move."""
-_SCORE_FLOOR = 0.15
-"""Blendshape scores of a face at rest reach this; what lies above is expression."""
 
 
 def fit_head(
@@ -42,8 +40,8 @@ def fit_head(
 ) -> HeadFit:
     """The head of `model` that the photograph shows.
 
-    image: (H, W, 3) uint8. landmarks: of the face in it, with blendshape scores where a task file
-    gave them. focal: pixels, where known. Raises ParameterError for a model without landmarks or a
+    image: (H, W, 3) uint8. landmarks: of the face in it; their blendshape scores are not used, they
+    did no better than the points alone. focal: pixels, where known. Raises ParameterError for a model without landmarks or a
     focal length that is not positive, PhotoError for landmarks that no face could have.
     """
     height, width = image.shape[:2]
@@ -60,14 +58,8 @@ def fit_head(
         raise PhotoError("the face points do not form a face; is the picture too small or blurred?")
     f = focal or FOCAL * max(height, width)
     K = floats64([[f, 0.0, width / 2], [0.0, f, height / 2], [0.0, 0.0, 1.0]])
-    expected = None if landmarks.blendshapes is None else expected_expression(landmarks.blendshapes)
-    solution = solve(points, K, model, rig, expected, settings)
+    solution = solve(points, K, model, rig, settings)
     return _Finish(model, rig, solution, points, K).headfit(landmarks.points, width, height)
-
-
-def expected_expression(scores: F32) -> F64:
-    """Blendshape scores (52,) → expected ARKit weights: what a resting face scores is no smile."""
-    return floats64(np.clip((scores - _SCORE_FLOOR) / (1 - _SCORE_FLOOR), 0, 1))
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ CAMERA_AXES = np.diag([1.0, -1.0, -1.0])
 """Model (y up, z out of the face) → a camera in front of it (y down, z into the scene)."""
 _EXPRESSIONS = len(ARKIT_NAMES)
 _UNSEEN_REGIONS = ("scalp", "neck", "ears")
+_PLAIN = ("eyeBlink", "mouthSmile", "mouthUpperUp", "mouthLowerDown", "mouthPucker", "mouthFunnel")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +38,13 @@ class Settings:
     identity_shrink: float = 0.12
     """Factor on the model's spread per identity shape: 478 landmarks err together, and so say as
     much as far fewer would."""
-    expression_spread: float = 0.3
-    """Standard deviation of an ARKit weight around zero."""
-    scored_spread: float = 0.15
-    """The same around a weight that blendshape scores expect."""
+    jaw_spread: float = 0.3
+    """Standard deviation of the ARKit weight jawOpen."""
+    plain_spread: float = 0.1
+    """The same of shapes that are plain to see: smile, blink, parted, pursed lips."""
+    subtle_spread: float = 0.02
+    """The same of all others: where lips are thin or brows low it is the person, not a pose, far
+    more often. Loose, they roll in the lips of half of mankind, and unroll them in the avatar."""
     unseen_spread: float = 0.0025
     """Metres that vertices of skull and neck differ between people, all else equal."""
     unseen_count: float = 25.0
@@ -69,14 +73,10 @@ def solve(
     K: F64,
     model: HeadModel,
     rig: LandmarkRig,
-    expected: F64 | None = None,
     settings: Settings | None = None,
 ) -> Solution:
-    """The head that shows (478, 2) image points (pixels) under the intrinsics K (3, 3).
-
-    expected: (52,) ARKit weights known by other means; the fit stays near them.
-    """
-    problem = _Problem.of(points, K, model, rig, expected, settings or Settings())
+    """The head that shows (478, 2) image points (pixels) under the intrinsics K (3, 3)."""
+    problem = _Problem.of(points, K, model, rig, settings or Settings())
     now = problem.start()
     for step in range(problem.settings.iterations):
         # pose alone first, then shape, then expression: each begins near its place
@@ -101,23 +101,13 @@ class _Problem:
     weights: F64
     identity_precision: F64
     """(I, I)"""
-    expected: F64
     precision: F64
-    """(52,); infinite for weights that stay as expected."""
+    """(52,) of the expression; infinite for weights that stay zero."""
 
     @classmethod
-    def of(
-        cls,
-        points: F64,
-        K: F64,
-        model: HeadModel,
-        rig: LandmarkRig,
-        expected: F64 | None,
-        s: Settings,
-    ) -> _Problem:
-        spread = _expression_spread(s.expression_spread if expected is None else s.scored_spread)
+    def of(cls, points: F64, K: F64, model: HeadModel, rig: LandmarkRig, s: Settings) -> _Problem:
         with np.errstate(divide="ignore"):
-            precision = 1 / spread**2
+            precision = 1 / _expression_spread(s) ** 2
         return cls(
             points,
             K,
@@ -126,20 +116,19 @@ class _Problem:
             eye_distance(points),
             np.where(rig.known, fitting_weights(), 0.0),
             _identity_precision(model, rig, s),
-            np.zeros(_EXPRESSIONS) if expected is None else np.where(spread > 0, expected, 0.0),
             precision,
         )
 
     def start(self) -> Solution:
         """The mean head, upright, as far away as the distance between its eyes says."""
-        mean = self.rig.points(np.zeros(len(self.rig.identity)), self.expected)
+        mean = self.rig.points(np.zeros(len(self.rig.identity)), np.zeros(_EXPRESSIONS))
         depth = self.K[0, 0] * eye_distance(mean) / self.unit
         seen = self.points[self.rig.known].mean(0)
         ray = np.linalg.solve(self.K, [*seen, 1.0])
         centre = CAMERA_AXES @ mean[self.rig.known].mean(0)
         return Solution(
             np.zeros(len(self.rig.identity)),
-            self.expected.copy(),
+            np.zeros(_EXPRESSIONS),
             floats64(CAMERA_AXES),
             floats64(ray * depth - centre),
         )
@@ -174,7 +163,7 @@ class _Problem:
         normal[i, i] += prior
         gradient[i] -= prior @ now.identity[free_i]
         normal[e, e] += np.diag(self.precision[free_e])
-        gradient[e] -= self.precision[free_e] * (now.expression - self.expected)[free_e]
+        gradient[e] -= self.precision[free_e] * now.expression[free_e]
         low, high = np.full(len(gradient), -np.inf), np.full(len(gradient), np.inf)
         low[e], high[e] = -now.expression[free_e], 1 - now.expression[free_e]
         step = _bounded_solve(normal, gradient, low, high)
@@ -190,14 +179,15 @@ class _Problem:
         )
 
 
-def _expression_spread(typical: float) -> F64:
-    spread = np.full(_EXPRESSIONS, typical)
+def _expression_spread(s: Settings) -> F64:
+    """(52,) standard deviations around zero; 0 for what no landmark shows."""
+    spread = np.full(_EXPRESSIONS, s.subtle_spread)
     for name, k in ARKIT_INDEX.items():
-        # gaze comes from the irises; no landmark sees a puffed cheek or, mostly, a tongue
         if "Look" in name or name in ("cheekPuff", "tongueOut"):
             spread[k] = 0.0
-        elif name in ("jawForward", "jawLeft", "jawRight", "mouthLeft", "mouthRight", "mouthClose"):
-            spread[k] = min(typical, 0.1)
+        elif name.startswith(_PLAIN):
+            spread[k] = s.plain_spread
+    spread[ARKIT_INDEX["jawOpen"]] = s.jaw_spread
     return spread
 
 
