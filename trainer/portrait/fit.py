@@ -40,9 +40,10 @@ def fit_head(
 ) -> HeadFit:
     """The head of `model` that the photograph shows.
 
-    image: (H, W, 3) uint8. landmarks: of the face in it; their blendshape scores are not used, they
-    did no better than the points alone. focal: pixels, where known. Raises ParameterError for a model without landmarks or a
-    focal length that is not positive, PhotoError for landmarks that no face could have.
+    image: (H, W, 3) uint8. landmarks: of the face in it; blendshape scores with them are not used,
+    as they did no better than the points alone. focal: pixels, where known. Raises ParameterError
+    for a model without landmarks or a focal length that is not positive, PhotoError for landmarks
+    that no face could have.
     """
     height, width = image.shape[:2]
     if focal is not None and not focal > 0:
