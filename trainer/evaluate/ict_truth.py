@@ -27,7 +27,6 @@ _SKIN = 11248
 _MOUTH, _TEETH, _LEFT_EYE, _RIGHT_EYE, _END = 11248, 17039, 21451, 23021, 24591
 _SPREAD = 0.8
 """Standard deviations per identity coefficient: beyond it the model draws noses that nobody has."""
-_BACKDROP = 0.6
 _SHAPES: dict[str, tuple[int, ...] | None] = {
     "neutral": (26719, 3),
     "faces": (26384, 4),
@@ -94,6 +93,9 @@ class Seen:
 class IctHead:
     """The person behind a seed. World: metres, y up, looks along +z, origin at the eyes."""
 
+    backdrop = 0.6
+    """Grey behind the head."""
+
     def __init__(self, assets: Path, seed: int) -> None:
         self._model = _model(assets / ASSET)
         self.name = f"ict:{seed}"
@@ -134,11 +136,18 @@ class IctHead:
         )
         light = _normals(vertices, self.triangles) @ np.array([0.2, 0.35, 0.9])
         colors = _colors(vertices) * (0.45 + 0.6 * np.clip(light, 0, 1))[:, None]
-        picture = np.full((2 * height, 2 * width, 3), _BACKDROP)
+        picture = np.full((2 * height, 2 * width, 3), self.backdrop)
         hit = triangle >= 0
         picture[hit] = (colors[self.triangles[triangle[hit]]] * barycentric[hit][..., None]).sum(1)
         small = cv2.resize(picture.clip(0, 1), (width, height), interpolation=cv2.INTER_AREA)
         return Seen(np.asarray(small * 255 + 0.5, np.uint8), triangle, barycentric)
+
+    def picture(self, camera: Camera, arkit: Mapping[str, float]) -> tuple[F32, F32]:
+        """The same as (H, W, 3) float32 in [0, 1], with its alpha (H, W)."""
+        seen = self.render(camera, arkit)
+        covered = (seen.triangle >= 0).astype(np.float32)
+        alpha = cv2.resize(covered, (camera.width, camera.height), interpolation=cv2.INTER_AREA)
+        return floats32(seen.image / 255.0), floats32(alpha)
 
     def anchors(self, seen: Seen, landmarks: F32) -> tuple[I32, F32]:
         """The skin points that lie behind (N, 2 or 3) landmarks of a rendering: triangle (N,)
