@@ -116,7 +116,7 @@ async def photo(request: web.Request) -> web.Response:
         raise ParameterError("The photograph is empty.")
     folder = maker.workshop()
     try:
-        path = folder / "photo"
+        path = folder / "portrait"
         path.write_bytes(body)
         session.workshop.begin(folder, path)
     except (AvatarRtError, OSError):

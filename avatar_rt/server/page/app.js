@@ -33,6 +33,7 @@ call.addEventListener("status", ({ detail: { state, text } }) => {
   pill.dataset.state = state;
   pill.textContent = text;
   $("curtain").classList.toggle("open", state === "live");
+  $("stage").toggleAttribute("data-live", state === "live");
   if (state !== "live") $("curtain").textContent = text;
   if (state === "failed") photo.lost();
 });
@@ -57,7 +58,7 @@ call.addEventListener("message", ({ detail: message }) => {
 
 function showState(state) {
   limits = state.limits;
-  $("avatar-name").textContent = state.avatar.name;
+  $("avatar-name").textContent = state.avatar.which === "mine" ? "your avatar" : state.avatar.name;
   for (const radio of radios) {
     const { available, note } = state.sources[radio.value];
     radio.disabled = !available;
