@@ -20,6 +20,8 @@ class LamHead:
 
     def __init__(self, path: Path) -> None:
         self.name = path.stem
+        self.photo_expression: dict[str, float] = {}
+        """The face is photographed at rest."""
         self._renderer = Renderer(import_lam(path))
 
     def picture(self, camera: Camera, arkit: Mapping[str, float]) -> tuple[F32, F32]:

@@ -51,6 +51,21 @@ class Motion:
     unit: float
     """The distance between the eyes, in the same unit."""
 
+    def moved(self) -> Bool:
+        """(N,) the points that the truth moves by more than 2 % of the distance between eyes."""
+        return np.asarray(np.linalg.norm(self.truth, axis=1) > 0.02 * self.unit, np.bool_)
+
+    def residual(self, gain: float) -> float:
+        """Percent of the truth's mean motion that is left when ours is taken `gain` times."""
+        return metrics.motion_residual(self.ours, self.truth, self.unit, gain=gain)
+
+    def truth_size(self) -> float:
+        """The truth's mean motion over the moved points, percent of the distance between eyes."""
+        moved = self.moved()
+        if not moved.any():
+            return float("nan")
+        return float(np.linalg.norm(self.truth[moved], axis=1).mean() / self.unit * 100)
+
 
 @dataclass(slots=True)
 class Row:
