@@ -48,9 +48,9 @@ def unless_lost(latest: FaceParams, now: float) -> FaceParams:
 class Follower:
     """One face through a video: the tracker and the solver behind it."""
 
-    def __init__(self, task_path: Path | None) -> None:
+    def __init__(self, task_path: Path | None, focal: float) -> None:
         self._tracker = FaceTracker(task_path)
-        self._solver = FaceSolver()
+        self._solver = FaceSolver(focal)
 
     def follow(self, image: U8, time: float) -> FaceParams | None:
         """The face in the picture of `time` seconds; None where none is seen."""
@@ -116,12 +116,14 @@ def _upright(frame: av.VideoFrame) -> U8:
     return np.ascontiguousarray(np.rot90(rgb, round(frame.rotation / 90) % 4), np.uint8)
 
 
-def track_pushed(pipe: Connection, shared: SharedArray[c_uint8], task_path: Path | None) -> None:
+def track_pushed(
+    pipe: Connection, shared: SharedArray[c_uint8], task_path: Path | None, focal: float
+) -> None:
     """Answers each (shape, time) of a picture in `shared` with a Seen; one at the start says ready.
 
     Ends when the pipe does.
     """
-    follower = Follower(task_path)
+    follower = Follower(task_path, focal)
     pixels = np.frombuffer(shared, np.uint8)  # type: ignore[call-overload]
     pipe.send(Seen(None))
     while True:
@@ -130,12 +132,14 @@ def track_pushed(pipe: Connection, shared: SharedArray[c_uint8], task_path: Path
         pipe.send(Seen(follower.follow(image, time)))
 
 
-def track_file(pipe: Connection, path: Path, loop: bool, task_path: Path | None) -> None:
+def track_file(
+    pipe: Connection, path: Path, loop: bool, task_path: Path | None, focal: float
+) -> None:
     """Answers each request, a time in seconds, with the face in the file's newest picture then.
 
     Pictures that nobody asked for in time are skipped. Ends when the pipe does.
     """
-    follower = Follower(task_path)
+    follower = Follower(task_path, focal)
     pictures = _rounds(path) if loop else video_frames(path)
     following = next(pictures, None)
     pipe.send(Seen(None, 0.0))

@@ -17,6 +17,7 @@ from avatar_rt.drivers.tracking import (
 )
 from avatar_rt.errors import DriverError
 from avatar_rt.face import task_file
+from avatar_rt.face.standard import DEFAULT_FOCAL
 from avatar_rt.types import FaceParams
 
 
@@ -27,16 +28,27 @@ class VideoDriver(ClosingDriver):
     """
 
     def __init__(
-        self, path: str | Path, *, loop: bool = True, task_path: Path | None = None
+        self,
+        path: str | Path,
+        *,
+        loop: bool = True,
+        use_task: bool = True,
+        focal: float = DEFAULT_FOCAL,
     ) -> None:
-        """task_path: face_landmarker.task; None takes the user's where there is one.
+        """use_task: take the expression from the user's face_landmarker.task where there is one.
+        focal: of the camera, over the picture's longer side.
 
         Raises InputError for a file that is not there, FileFormatError for one that is no video.
         """
         self._path = Path(path)
         check_video(self._path)
         self._child = Child(
-            track_file, self._path, loop, task_path or task_file(), name=f"tracker of {path}"
+            track_file,
+            self._path,
+            loop,
+            task_file() if use_task else None,
+            focal,
+            name=f"tracker of {path}",
         )
         self._start: float | None = None
         self._asked = True
@@ -66,13 +78,15 @@ class VideoDriver(ClosingDriver):
         self._child.close()
 
 
-def track_video(path: str | Path, *, task_path: Path | None = None) -> Recording:
+def track_video(
+    path: str | Path, *, use_task: bool = True, focal: float = DEFAULT_FOCAL
+) -> Recording:
     """Every face of a video file, tracked here and now: what VideoDriver would see with time
-    enough. Where no face is seen the one before stays.
+    enough, with the same settings. Where no face is seen the one before stays.
 
     Raises as VideoDriver does, and DriverError for a video without a face.
     """
-    follower = Follower(task_path or task_file())
+    follower = Follower(task_file() if use_task else None, focal)
     states: list[FaceParams] = []
     found = False
     try:

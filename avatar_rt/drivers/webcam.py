@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import multiprocessing as mp
 from ctypes import c_uint8
-from pathlib import Path
 
 import numpy as np
 
@@ -21,18 +20,24 @@ from avatar_rt.drivers.tracking import (
 )
 from avatar_rt.errors import ParameterError
 from avatar_rt.face import task_file
+from avatar_rt.face.standard import DEFAULT_FOCAL
 from avatar_rt.types import FaceParams
 
 
 class WebcamDriver(ClosingDriver):
     """A face from pushed pictures, found in a child process; the newest picture wins."""
 
-    def __init__(self, *, task_path: Path | None = None) -> None:
-        """task_path: face_landmarker.task; None takes the user's where there is one."""
+    def __init__(self, *, use_task: bool = True, focal: float = DEFAULT_FOCAL) -> None:
+        """use_task: take the expression from the user's face_landmarker.task where there is one.
+        focal: of the camera, over the picture's longer side."""
         shared = mp.get_context("spawn").RawArray(c_uint8, LONGEST_SIDE * LONGEST_SIDE * 3)
         self._pixels = np.frombuffer(shared, np.uint8)  # type: ignore[call-overload]
         self._child = Child(
-            track_pushed, shared, task_path or task_file(), name="tracker of the webcam"
+            track_pushed,
+            shared,
+            task_file() if use_task else None,
+            focal,
+            name="tracker of the webcam",
         )
         self._waiting: tuple[U8, float] | None = None
         self._free = False
