@@ -65,7 +65,7 @@ def save_head(head: HeadModel, path: str | Path, *, half: bool = False) -> None:
         arrays["identity_basis"] = arrays["identity_basis"].astype(np.float16)
     arrays["header"] = np.frombuffer(json.dumps(header).encode(), np.uint8)
     with replacing(path) as temporary, temporary.open("wb") as file:
-        np.savez(file, allow_pickle=False, **arrays)
+        np.savez(file, **arrays)
 
 
 def load_head(path: str | Path) -> HeadModel:

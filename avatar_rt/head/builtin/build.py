@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 
 from avatar_rt.arkit import ARKIT_MIRROR, ARKIT_NAMES
-from avatar_rt.arrays import F32, F64, floats32, floats64
+from avatar_rt.arrays import F32, F64, I32, floats32, floats64, ints32
 from avatar_rt.head.builtin.mesh import METRES, SKIN, HeadMesh, build_mesh
 from avatar_rt.head.builtin.mouth import close_lips
 from avatar_rt.head.builtin.regions import build_regions
-from avatar_rt.head.builtin.rig import JOINTS, build_movement, parents
+from avatar_rt.head.builtin.rig import CUBES, JOINTS, build_movement, parents
 from avatar_rt.head.builtin.shapes import MAX_STD_METRES, read_shapes
-from avatar_rt.head.builtin.source import Source
+from avatar_rt.head.builtin.source import BaseMesh, Source
 from avatar_rt.head.landmarks import builtin_landmarks
 from avatar_rt.head.lids import close_lids
 from avatar_rt.head.model import HeadModel
@@ -30,12 +30,15 @@ def build_builtin(data: Path, subdivisions: int) -> HeadModel:
     source = Source(data)
     base = source.mesh(BASE_OBJ)
     mesh = build_mesh(base, subdivisions)
+    source.kept = _needed(base, mesh)
+    base = base.only(source.kept)
+    mesh = replace(mesh, operator=mesh.operator[:, source.kept])
     shapes = read_shapes(source, base)
     identity = _lift(mesh, shapes.identity)
     expressions = _lift(mesh, shapes.expressions)
     neutral = close_lips(mesh, floats64(mesh.operator @ shapes.mean) * METRES, expressions)
     movement = build_movement(
-        source, base, mesh, neutral, shapes.mean, shapes.identity, expressions
+        source, base, mesh, neutral, shapes.mean, shapes.identity, identity, expressions
     )
     regions = build_regions(
         source,
@@ -77,6 +80,12 @@ def build_builtin(data: Path, subdivisions: int) -> HeadModel:
     )
 
 
+def _needed(base: BaseMesh, mesh: HeadMesh) -> I32:
+    """The base vertices that make the head or mark its joints: a quarter of them."""
+    cubes = [np.unique(quads) for group, quads in base.quads.items() if group in CUBES.values()]
+    return ints32(np.unique(np.concatenate([mesh.base_ids, *cubes])))
+
+
 def _lift(mesh: HeadMesh, shapes: F64) -> F64:
     """(n, B, 3) shapes of the base mesh in decimetres → (n, V, 3) of the head in metres."""
     n, count, _ = shapes.shape
@@ -95,5 +104,6 @@ def _alike_both_sides(rig: Rig, mesh: HeadMesh) -> Rig:
 def _deviations(mesh: HeadMesh, identity: F64, std: F64, weights: F32) -> F64:
     """(I,) each slider's deviation, held to MAX_STD_METRES anywhere on the head's own skin."""
     head = (mesh.parts == SKIN) & (weights[:, 1] + weights[:, 0] < 0.5)
+    head[len(mesh.base_ids) :] = False  # the finer vertices lie between these
     reach = np.linalg.norm(identity[:, head], axis=2).max(1)
     return floats64(np.minimum(std, MAX_STD_METRES / np.maximum(reach, 1e-9)))

@@ -76,6 +76,10 @@ def close_lips(mesh: HeadMesh, neutral: F64, expressions: F64) -> F64:
     edges = np.linspace(0.0, MOUTH_HALF_WIDTH - 0.005, 12)
     top = np.array([_edge(neutral, upper, x, np.min) for x in edges])
     bottom = np.array([_edge(neutral, lower, x, np.max) for x in edges])
+    there = np.isfinite(top) & np.isfinite(bottom)
+    if np.count_nonzero(there) < 4:
+        return neutral  # a mesh this coarse has no slit to speak of
+    edges, top, bottom = edges[there], top[there], bottom[there]
     across = np.abs(neutral[:, 0])
     height = np.interp(across, edges, (top + bottom) / 2)
     gap = np.interp(across, edges, np.clip(top - bottom, 0.0, 0.0015) + LIP_OVERLAP)

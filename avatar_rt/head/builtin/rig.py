@@ -29,6 +29,8 @@ from avatar_rt.rotation import axis_angle_from_matrix, matrix_from_axis_angle
 JOINTS = ("root", "neck", "head", "jaw", "left_eye", "right_eye")
 PARENTS = (-1, 0, 1, 2, 2, 2)
 ROOT, NECK, HEAD, JAW, LEFT, RIGHT = range(6)
+CUBES = {NECK: "joint-neck", HEAD: "joint-head", JAW: "joint-mouth"}
+"""The groups of the base mesh that mark joints."""
 WEIGHT_TABLE = "mpfb2/rigs/standard/weights.default.json"
 BONES = {
     "clavicle": (1.0, 0.0, 0.0), "shoulder": (1.0, 0.0, 0.0), "spine": (1.0, 0.0, 0.0),
@@ -38,7 +40,7 @@ BONES = {
 """Bone name's beginning → shares of root, neck and head; all other bones belong to the head. Their
 three neck bones become our two joints."""
 EYE_TURNS = {"LookOut": (0.0, 35.0), "LookIn": (0.0, 35.0), "LookUp": (25.0, 0.0),
-             "LookDown": (28.0, 0.0)}  # fmt: skip
+             "LookDown": (26.0, 0.0)}  # fmt: skip
 """Degrees (up-down, sideways) that an eye turns at weight 1. The artist's shapes turn it by 10 to
 15, for lids only; human eyes reach these, and trackers report 1 there."""
 
@@ -70,15 +72,16 @@ def build_movement(
     neutral: F64,
     mean: F64,
     identity: F64,
+    lifted: F64,
     shapes: F64,
 ) -> Movement:
     """Joints, weights and expressions for the head `mesh`.
 
-    neutral (V, 3) is the head and shapes (52, V, 3) are its whole ARKit shapes, in metres; mean
-    (B, 3) and identity (I, B, 3) lie on the base mesh, in decimetres.
+    neutral (V, 3) is the head, lifted (I, V, 3) its identities and shapes (52, V, 3) its whole
+    ARKit shapes, in metres; mean (B, 3) and identity (I, B, 3) lie on the base mesh, in decimetres.
     """
     pivot, jaw_turn = _jaw_rotation(neutral, shapes[ARKIT_INDEX["jawOpen"]], mesh)
-    regressor = _regressor(base, mesh, mean, identity, neutral, pivot)
+    regressor = _regressor(base, mesh, mean, identity, lifted, neutral, pivot)
     joints = floats64(regressor @ neutral)
     arkit_to_joints = np.zeros((len(ARKIT_NAMES), len(JOINTS), 3))
     arkit_to_joints[ARKIT_INDEX["jawOpen"], JAW] = jaw_turn
@@ -93,6 +96,7 @@ def build_movement(
     weights = _weights(source, mesh, jaw_weight)
     expressions = shapes.copy()
     expressions[:, (mesh.parts == LEFT_EYE) | (mesh.parts == RIGHT_EYE)] = 0.0
+    expressions[:, mesh.parts == UPPER_TEETH] = 0.0
     expressions[ARKIT_INDEX["jawOpen"]] = _residual(
         neutral, shapes[ARKIT_INDEX["jawOpen"]], weights[:, JAW], joints[JAW], jaw_turn
     )
@@ -124,28 +128,33 @@ def _jaw_rotation(neutral: F64, opening: F64, mesh: HeadMesh) -> tuple[F64, F64]
 
 
 def _regressor(
-    base: BaseMesh, mesh: HeadMesh, mean: F64, identity: F64, neutral: F64, jaw: F64
+    base: BaseMesh,
+    mesh: HeadMesh,
+    mean: F64,
+    identity: F64,
+    lifted: F64,
+    neutral: F64,
+    jaw: F64,
 ) -> F64:
     """(J, V) rows that sum to 1 and carry the joints along with every identity shape.
 
     The base mesh marks joints by small cubes that its shapes move; each row is the ridge solution
     that follows its cube over the mean and all identities, from vertices near the joint.
     """
-    cubes = {NECK: "joint-neck", HEAD: "joint-head", JAW: "joint-mouth"}
     rows = np.zeros((len(JOINTS), len(neutral)))
     rows[ROOT, mesh.rim] = 1.0 / len(mesh.rim)
     for joint, part in ((LEFT, LEFT_EYE), (RIGHT, RIGHT_EYE)):
         rows[joint, mesh.parts == part] = 1.0 / np.count_nonzero(mesh.parts == part)
     skin = np.flatnonzero(mesh.parts == SKIN)
     skin = skin[skin < len(mesh.base_ids)]
-    for joint, cube in cubes.items():
+    for joint, cube in CUBES.items():
         corners = np.unique(base.quads[cube])
         place = mean[corners].mean(0) * METRES
         moves = identity[:, corners].mean(1) * METRES
         place = jaw if joint == JAW else place * [0.0, 1.0, 1.0]
         near = skin[np.argsort(np.linalg.norm(neutral[skin] - place, axis=1))[:160]]
         near = np.union1d(near, mesh.mirror[near])
-        followed = _at_vertices(mesh, near, identity) * METRES
+        followed = lifted[:, near]
         # unknown w (K,): Σw = 1, Σ w·x = place, and Σ w·Δx ≈ Δplace for each identity
         exact = np.vstack([np.ones(len(near)), neutral[near].T])
         wish = followed.transpose(0, 2, 1).reshape(-1, len(near))
@@ -160,13 +169,6 @@ def _regressor(
 
 def _mirrored_joints() -> list[int]:
     return [ROOT, NECK, HEAD, JAW, RIGHT, LEFT]
-
-
-def _at_vertices(mesh: HeadMesh, vertices: I32, shapes: F64) -> F64:
-    """(n, B, 3) on the base mesh → (n, K, 3) at some of the head's vertices."""
-    n, count, _ = shapes.shape
-    flat = mesh.operator[vertices] @ shapes.transpose(1, 0, 2).reshape(count, -1)
-    return floats64(flat.reshape(len(vertices), n, 3).transpose(1, 0, 2))
 
 
 def _jaw_weights(neutral: F64, opening: F64, mesh: HeadMesh, jaw: F64, turn: F64) -> F64:
@@ -189,7 +191,7 @@ def _weights(source: Source, mesh: HeadMesh, jaw: F64) -> F64:
     for bone, (index, weight) in source.weights(WEIGHT_TABLE).items():
         shares = next((s for begin, s in BONES.items() if bone.startswith(begin)), (0.0, 0.0, 1.0))
         np.add.at(table, index, weight[:, None] * np.array(shares))
-    coarse = floats64(mesh.operator @ table)
+    coarse = floats64(mesh.operator @ table[source.kept])
     coarse = (coarse + coarse[mesh.mirror]) / 2
     total = coarse.sum(1, keepdims=True)
     coarse = np.where(total > 0, coarse / np.maximum(total, 1e-9), [0.0, 0.0, 1.0])

@@ -14,7 +14,7 @@ from avatar_rt.arkit import ARKIT_NAMES
 from avatar_rt.arrays import F64, floats64
 from avatar_rt.head.builtin.eyes import eyeballs, round_identity, round_mean
 from avatar_rt.head.builtin.mouth import seat_mouth
-from avatar_rt.head.builtin.source import BASE_VERTICES, BaseMesh, Source
+from avatar_rt.head.builtin.source import BaseMesh, Source
 
 EXPRESSIONS = "faceunits01/targets/faceunits"
 TARGETS = "mpfb2/targets"
@@ -36,21 +36,25 @@ MACRO_STD = {"sex": 0.8, "age-old": 0.5, "age-child": 0.35, "weight": 0.5, "musc
 
 @dataclass(frozen=True, slots=True)
 class Shapes:
-    """The mean and its directions on the base mesh, in decimetres, eyes' midpoint held still."""
+    """The mean and its directions on the B kept vertices of the base mesh, in decimetres, the eyes'
+    midpoint held still."""
 
     mean: F64
-    """(19158, 3)."""
+    """(B, 3)."""
     identity: F64
-    """(I, 19158, 3)."""
+    """(I, B, 3)."""
     identity_names: tuple[str, ...]
     identity_std: F64
     """(I,)."""
     expressions: F64
-    """(52, 19158, 3), ordered as ARKIT_NAMES."""
+    """(52, B, 3), ordered as ARKIT_NAMES."""
 
 
 def read_shapes(source: Source, base: BaseMesh) -> Shapes:
-    """Reads everything. Raises FileFormatError where a file is missing or malformed."""
+    """Reads everything, for the vertices of `base`, which are those that `source` keeps.
+
+    Raises FileFormatError where a file is missing or malformed.
+    """
     directions = _macro_directions(source)
     mean = base.vertices + directions.pop("mean")
     names, shapes, std = list(directions), list(directions.values()), []
@@ -72,22 +76,15 @@ def read_shapes(source: Source, base: BaseMesh) -> Shapes:
         identity_names=tuple(names),
         identity_std=floats64(std),
         expressions=np.stack(
-            [_dense(source, f"{EXPRESSIONS}/{name}.target") for name in ARKIT_NAMES]
+            [source.target(f"{EXPRESSIONS}/{name}.target") for name in ARKIT_NAMES]
         ),
     )
-
-
-def _dense(source: Source, name: str) -> F64:
-    shape = np.zeros((BASE_VERTICES, 3))
-    index, values = source.target(name)
-    shape[index] = values
-    return shape
 
 
 def _macro_directions(source: Source) -> dict[str, F64]:
     """The mean of the young adults, and how sex, ancestry, age, weight and muscle change it."""
     faces = {
-        (ancestry, sex, age): _dense(source, f"{MACROS}/{ancestry}-{sex}-{age}.target.gz")
+        (ancestry, sex, age): source.target(f"{MACROS}/{ancestry}-{sex}-{age}.target.gz")
         for ancestry in ANCESTRIES
         for sex in SEXES
         for age in ("young", "old", "child")
@@ -110,7 +107,7 @@ def _macro_directions(source: Source) -> dict[str, F64]:
         ("muscle", "{}muscle-averageweight"),
     ):
         most, least = (
-            np.mean([_dense(source, f"{MACROS}/universal-{sex}-young-{ends}.target.gz")
+            np.mean([source.target(f"{MACROS}/universal-{sex}-young-{ends}.target.gz")
                      for sex in SEXES], 0)
             for ends in (pattern.format("max"), pattern.format("min"))
         )  # fmt: skip
@@ -130,7 +127,7 @@ def _slider_directions(source: Source) -> dict[str, F64]:
         forward = next((f"{stem}-{b}" for a, b in OPPOSITES if end == a), None)
         backward = next((f"{stem}-{a}" for a, b in OPPOSITES if end == b), None)
         if forward in files:
-            result[forward] = (_dense(source, files[forward]) - _dense(source, file)) / 2
+            result[forward] = (source.target(files[forward]) - source.target(file)) / 2
         elif backward not in files:
-            result[name] = _dense(source, file)
+            result[name] = source.target(file)
     return result

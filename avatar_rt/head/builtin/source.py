@@ -10,6 +10,8 @@ import gzip
 import hashlib
 import importlib.util
 import json
+import re
+import warnings
 import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -52,6 +54,16 @@ class BaseMesh:
     uv_quads: dict[str, I32]
     """Group → (Q, 4) indices into uv."""
 
+    def only(self, ids: I32) -> BaseMesh:
+        """The mesh of some vertices, renumbered, with the groups that lie wholly among them."""
+        rows = np.full(len(self.vertices), -1, np.int32)
+        rows[ids] = np.arange(len(ids))
+        quads = {group: rows[quads] for group, quads in self.quads.items()}
+        kept = {group: quads for group, quads in quads.items() if (quads >= 0).all()}
+        return BaseMesh(
+            self.vertices[ids], self.uv, kept, {group: self.uv_quads[group] for group in kept}
+        )
+
     def centre(self, group: str) -> F64:
         """(3,) mean of a group's vertices: where a joint-* cube marks a joint."""
         return floats64(self.vertices[np.unique(self.quads[group])].mean(0))
@@ -62,6 +74,8 @@ class Source:
     """The files below one data folder; remembers what was read, for the hash."""
 
     folder: Path
+    kept: I32 = field(default_factory=lambda: ints32(np.arange(BASE_VERTICES)))
+    """The base vertices that shapes and weights are wanted for."""
     _read: dict[str, bytes] = field(default_factory=dict)
 
     def bytes(self, name: str) -> bytes:
@@ -85,14 +99,16 @@ class Source:
         """Files that match a glob, sorted, relative to the folder."""
         return sorted(p.relative_to(self.folder).as_posix() for p in self.folder.glob(pattern))
 
-    def target(self, name: str) -> tuple[I32, F64]:
-        """A shape: (n,) vertex indices and (n, 3) displacements in decimetres."""
+    def target(self, name: str) -> F64:
+        """A shape: (len(kept), 3) displacements in decimetres."""
         data = self.bytes(name)
         try:
             text = gzip.decompress(data) if name.endswith(".gz") else data
-            lines = b"\n".join(x for x in text.split(b"\n") if x and not x.startswith(b"#"))
-            table = np.array(lines.split(), np.float64).reshape(-1, 4)
-        except (OSError, EOFError, zlib.error, ValueError):
+            numbers = re.sub(rb"(?m)^#.*$", b"", text)
+            with warnings.catch_warnings():
+                warnings.simplefilter("error")  # NumPy only warns of what is no number
+                table = np.fromstring(numbers, sep=" ").reshape(-1, 4)
+        except (OSError, EOFError, zlib.error, ValueError, DeprecationWarning):
             raise FileFormatError(
                 self.folder / name, "shape", "expected lines of 'vertex dx dy dz'"
             ) from None
@@ -101,7 +117,9 @@ class Source:
             raise FileFormatError(
                 self.folder / name, "vertex", f"indices must lie below {BASE_VERTICES}"
             )
-        return index, floats64(table[:, 1:])
+        shape = np.zeros((BASE_VERTICES, 3))
+        shape[index] = table[:, 1:]
+        return shape[self.kept]
 
     def weights(self, name: str) -> dict[str, tuple[I32, F64]]:
         """A weight table: bone → (vertex indices, weights)."""

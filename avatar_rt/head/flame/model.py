@@ -7,6 +7,7 @@ over FLAME's own mean; nothing of anybody's masks or embeddings is used.
 from __future__ import annotations
 
 import hashlib
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +16,7 @@ import numpy as np
 from avatar_rt.arkit import ARKIT_NAMES
 from avatar_rt.arrays import F32, F64, I32, Bool, floats32, floats64, ints32
 from avatar_rt.config import cache_dir
-from avatar_rt.errors import FileFormatError
+from avatar_rt.errors import InputError
 from avatar_rt.head.arkit_fit import ArkitFit, arkit_targets, fit_arkit
 from avatar_rt.head.builtin import load_builtin
 from avatar_rt.head.closest import nearest_on_mesh, on_surface
@@ -57,11 +58,12 @@ def load_flame(path: str | Path, *, fit: bool = True) -> HeadModel:
     if cached.exists():
         try:
             return load_head(cached)
-        except FileFormatError:
+        except InputError:
             cached.unlink(missing_ok=True)
     over = overlay(source, bare)
     head = with_map(_dressed(bare, source, over), _fit(bare, source, over))
-    save_head(head, cached)
+    with suppress(InputError):  # a cache that cannot be written costs time, not the head
+        save_head(head, cached)
     return head
 
 
@@ -213,9 +215,7 @@ def _cylinder(vertices: F64, faces: I32) -> tuple[F32, I32]:
 
 def _own() -> str:
     """A digest of the code that a cached model depends on."""
-    folder = Path(__file__).parents[1]
-    files = [folder / name for name in ("transfer.py", "arkit_fit.py", "closest.py", "animate.py")]
     total = hashlib.sha256()
-    for file in [*files, *sorted(Path(__file__).parent.glob("*.py"))]:
+    for file in sorted(Path(__file__).parents[1].rglob("*.py")):
         total.update(file.read_bytes())
     return total.hexdigest()
