@@ -134,6 +134,13 @@ def test_odd_texts_are_spoken(voice: str, kind: str) -> None:
     assert all(b.start >= a.start for a, b in itertools.pairwise(spoken.phones))
 
 
+def test_espeaks_voices_go_by_their_languages() -> None:
+    for language in ("en-gb", "de", "fr", "es"):
+        spoken = speak("hello my friend", f"{engine('espeak-ng')}:{language}")
+        assert sum(viseme_of(p.name) == "PP" for p in spoken.phones) == 1
+        assert not any("(" in p.name for p in spoken.phones)
+
+
 def test_2000_characters_are_spoken_at_once() -> None:
     driver = TextDriver(("hello you there " * 125)[:2000], engine("espeak-ng") + ":")
     assert driver.duration > 60
@@ -231,9 +238,10 @@ def test_espeaks_program_alone_is_listened_to(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_a_voiceless_stop_takes_the_silence_before_its_burst() -> None:
-    level = np.full(16_000, 3000, np.int16)
-    level[4000:5600] = 0
-    phones = espeak.phones_of_events([(0.0, "ɑː"), (0.35, "p"), (0.4, "ə")], Audio(level, 16_000))
+    sound = np.full(16_000, 3000, np.int16)
+    sound[4000:5600] = 0
+    events = [(0.0, "ɑː"), (0.2, "(en)"), (0.35, "p"), (0.4, "ə")]
+    phones = espeak.phones_of_events(events, Audio(sound, 16_000))
     assert [p.name for p in phones] == ["ɑː", "p", "ə"]
     assert phones[1].start == pytest.approx(0.25, abs=0.006)
 

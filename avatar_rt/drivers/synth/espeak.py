@@ -117,6 +117,8 @@ def phones_of_events(events: list[tuple[float, str]], audio: Audio) -> tuple[Pho
     closed lips or tongue before it, silent, are counted to the phoneme before. They are given
     back to the stop here, by looking for the silence.
     """
+    # "(en)" says that another language begins; it is not a sound.
+    events = [(start, ipa) for start, ipa in events if not ipa.startswith("(")]
     level = _level(audio)
     phones = [Phone(0.0, events[0][0] if events else audio.duration, "")]
     for k, (start, ipa) in enumerate(events):

@@ -47,6 +47,20 @@ class _Event(ctypes.Structure):
     ]
 
 
+class _Voice(ctypes.Structure):
+    _fields_ = [
+        ("name", ctypes.c_char_p),
+        ("languages", ctypes.c_char_p),
+        ("identifier", ctypes.c_char_p),
+        ("gender", ctypes.c_ubyte),
+        ("age", ctypes.c_ubyte),
+        ("variant", ctypes.c_ubyte),
+        ("xx1", ctypes.c_ubyte),
+        ("score", ctypes.c_int),
+        ("spare", ctypes.c_void_p),
+    ]
+
+
 _CALLBACK = ctypes.CFUNCTYPE(
     ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.POINTER(_Event)
 )
@@ -75,7 +89,12 @@ def speak(library: ctypes.CDLL, request: dict[str, Any]) -> tuple[dict[str, Any]
     rate = library.espeak_Initialize(_RETRIEVAL, 0, None, _PHONEME_EVENTS_IN_IPA | _DONT_EXIT)
     if rate <= 0:
         raise RuntimeError("its data files cannot be found")
-    if library.espeak_SetVoiceByName(request["voice"].encode()) != 0:
+    name = request["voice"].encode()
+    language = _Voice(languages=name)
+    if (
+        library.espeak_SetVoiceByName(name) != 0
+        and library.espeak_SetVoiceByProperties(ctypes.byref(language)) != 0
+    ):
         raise RuntimeError(f"it has no voice '{request['voice']}'")
     library.espeak_SetParameter(_PARAMETER_RATE, request["words_per_minute"], 0)
 
