@@ -26,7 +26,7 @@ class FaceTracker:
     def __init__(self, task_path: Path | None = None) -> None:
         self._task = None if task_path is None else engines.TaskLandmarker(task_path, video=False)
         self._square: Square | None = None
-        self._searched = -np.inf
+        self._in_vain = -np.inf
 
     def process(self, image: U8, timestamp: float) -> Landmarks | None:
         """The face in the next frame, (H, W, 3) uint8 RGB, taken at `timestamp` seconds.
@@ -54,12 +54,14 @@ class FaceTracker:
             self._task = None
 
     def _search(self, rgb: U8, timestamp: float) -> Landmarks | None:
-        if 0 <= timestamp - self._searched < _SEARCH_EVERY:
+        """The largest face of the whole picture; not again at once where there was none."""
+        if 0 <= timestamp - self._in_vain < _SEARCH_EVERY:
             return None
-        self._searched = timestamp
-        for face in detect_faces(rgb)[:1]:
+        for face in detect_faces(rgb, thorough=False)[:1]:
             first = points_in(rgb, face.square(1.5))
-            return first and (points_in(rgb, first.square()) or first)
+            if first is not None:
+                return points_in(rgb, first.square()) or first
+        self._in_vain = timestamp
         return None
 
 
