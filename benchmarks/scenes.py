@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from avatar_rt.arrays import F32, F64, I32, floats32, ints32
+from avatar_rt.arrays import F32, F64, I32, floats32, floats64, ints32
 from avatar_rt.avatar import Gaussians
 from avatar_rt.head.rig import Rig, RigPose
 from avatar_rt.types import Camera
@@ -53,7 +53,7 @@ class Scene:
 
 def _bump(directions: F64, centre: tuple[float, float, float], width: float) -> F64:
     c = np.asarray(centre) / np.linalg.norm(centre)
-    return np.exp(-np.sum((directions - c) ** 2, -1) / (2 * width**2))
+    return floats64(np.exp(-np.sum((directions - c) ** 2, -1) / (2 * width**2)))
 
 
 def _sphere(subdivision: int) -> tuple[F64, I32]:
@@ -106,7 +106,7 @@ def _head_surface(d: F64) -> F64:
     k -= 0.04 * (_bump(d, (0.35, 0.1, 1), 0.12) + _bump(d, (-0.35, 0.1, 1), 0.12))
     hair = np.maximum(0.0, d[:, 1] - 0.8 * d[:, 2]) * (d[:, 1] > -0.1)
     k += 0.03 * hair * (1 + 0.3 * np.sin(14 * d[:, 0] - 5 * d[:, 2]) * np.sin(11 * d[:, 1] - 3))
-    return np.array([0.0, -0.01, -0.06]) + (1 + k)[:, None] * d * (0.095, 0.12, 0.1)
+    return floats64(np.array([0.0, -0.01, -0.06]) + (1 + k)[:, None] * d * (0.095, 0.12, 0.1))
 
 
 def _rig(rng: np.random.Generator) -> tuple[Rig, F64]:
@@ -187,7 +187,7 @@ def synthetic_head(gaussians: int = 78_000, seed: int = 0) -> Scene:
 
 
 def arrays_of(scene: Scene) -> tuple[F32 | I32, ...]:
-    """The rig's and the Gaussians' arrays in the order that AvatarCore takes them, frame left out."""
+    """The arrays in the order that AvatarCore takes them, `frame` left out."""
     r, g = scene.rig, scene.gaussians
     return (
         r.vertices, r.faces, r.expression_basis, r.joints, r.parents, r.weights,

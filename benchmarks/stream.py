@@ -8,7 +8,8 @@ Starts the server and a headless Chromium on this machine and measures for some 
     freezes        as the browser counts them
     dropped        moments without a picture (rendering took too long), pictures replaced before
                    they were encoded, and pictures the browser dropped
-    av_skew_ms     null: sound against picture is not measured here
+    av_skew_ms     median of (sound heard − picture displayed) of a clapper (benchmarks.clapper), in
+                   a second call with --skew; positive: the sound is late. null without it
     server_cpu_pct CPU time of the server process, per cent of one core
 
 The page decodes in Chromium, so on a machine with two cores its own work is in these figures too.
@@ -72,6 +73,47 @@ _MEASURE = """
 })
 """
 
+# Hears when a tone begins and sees when the picture turns white, both on the page's clock.
+_SKEW = """
+(async (seconds) => {
+  const {video} = window.avatarRt;
+  video.muted = false;
+  const context = new AudioContext({latencyHint: 'interactive'});
+  await context.resume();
+  const ear = new AnalyserNode(context, {fftSize: 2048});
+  const sound = new MediaStream(video.srcObject.getAudioTracks());
+  context.createMediaStreamSource(sound).connect(ear);
+  ear.connect(new GainNode(context, {gain: 0})).connect(context.destination);
+  const canvas = new OffscreenCanvas(1, 1), pen = canvas.getContext('2d');
+  const seen = [], heard = [], samples = new Float32Array(ear.fftSize);
+  let white = true, loud = true, watching = true;
+  const look = (now, frame) => {
+    pen.drawImage(video, 0, 0, 1, 1);
+    const bright = pen.getImageData(0, 0, 1, 1).data[1] > 128;
+    if (bright && !white) seen.push(frame.expectedDisplayTime);
+    white = bright;
+    if (watching) video.requestVideoFrameCallback(look);
+  };
+  video.requestVideoFrameCallback(look);
+  const end = performance.now() + seconds * 1000;
+  while (performance.now() < end) {
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    ear.getFloatTimeDomainData(samples);
+    const stamp = context.getOutputTimestamp();
+    const first = samples.findIndex((x) => Math.abs(x) > 0.1);
+    const last = samples.findLastIndex((x) => Math.abs(x) > 0.1);
+    if (first > 0 && !loud) {
+      const at = context.currentTime - (samples.length - first) / context.sampleRate;
+      heard.push(stamp.performanceTime + (at - stamp.contextTime) * 1000);
+    }
+    loud = last > samples.length - 300;
+  }
+  watching = false;
+  await context.close();
+  return {seen, heard};
+})
+"""
+
 
 def parse(argv: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="benchmarks.stream", description=__doc__.split("\n")[0])
@@ -85,13 +127,15 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--prerendered", action="store_true", help="pictures rendered beforehand, without sound"
     )
+    parser.add_argument(
+        "--skew", action="store_true", help="measure sound against picture in a second call"
+    )
     return parser.parse_args(argv)
 
 
 @asynccontextmanager
-async def server(args: argparse.Namespace, avatar: Path) -> AsyncIterator[str]:
+async def server(args: argparse.Namespace, avatar: Path, module: str) -> AsyncIterator[str]:
     """The server in a process of its own; gives the page's address."""
-    module = "benchmarks.prerendered" if args.prerendered else "avatar_rt"
     command = [
         sys.executable, "-m", module, "serve", str(avatar), "--port", "0", "--fps", str(args.fps),
         "--size", str(args.size), "--drive", args.drive,
@@ -158,8 +202,9 @@ async def measure(args: argparse.Namespace, avatar: Path) -> dict[str, Any]:
     program = find_chromium()
     if program is None:
         raise SystemExit("no Chromium is installed: apt install chromium")
+    module = "benchmarks.prerendered" if args.prerendered else "avatar_rt"
     async with (
-        server(args, avatar) as url,
+        server(args, avatar, module) as url,
         chromium(program) as browser,
         aiohttp.ClientSession() as http,
     ):
@@ -172,6 +217,27 @@ async def measure(args: argparse.Namespace, avatar: Path) -> dict[str, Any]:
         return summary(seen, before, await _stats(http, url))
 
 
+async def skew(args: argparse.Namespace, avatar: Path) -> float | None:
+    """Median of (heard − seen) over some claps, milliseconds; None where too few were caught."""
+    program = find_chromium()
+    assert program is not None, "measure() came before"
+    async with (
+        server(args, avatar, "benchmarks.clapper") as url,
+        chromium(program, ["--autoplay-policy=no-user-gesture-required"]) as browser,
+    ):
+        page = await browser.page(url)
+        await page.until("window.avatarRt?.video.videoWidth > 0")
+        await asyncio.sleep(_WARM_S)
+        claps = await page.evaluate(f"{_SKEW}({max(args.seconds, 8.0)})")
+    gaps = [
+        min((sound - sight for sound in claps["heard"]), key=abs)
+        for sight in claps["seen"]
+        if claps["heard"]
+    ]
+    close = [gap for gap in gaps if abs(gap) < 400]
+    return round(float(np.median(close)), 1) if len(close) >= 4 else None
+
+
 def main(argv: list[str] | None = None) -> int:
     args = parse(argv)
     with tempfile.TemporaryDirectory() as folder:
@@ -180,6 +246,8 @@ def main(argv: list[str] | None = None) -> int:
             avatar = Path(folder) / "small.avatar"
             small_avatar().save(avatar)
         figures = asyncio.run(measure(args, avatar))
+        if args.skew:
+            figures["av_skew_ms"] = asyncio.run(skew(args, avatar))
     print(json.dumps(figures) if args.json else json.dumps(figures, indent=2))
     return 0
 

@@ -53,9 +53,16 @@ def playout_delay_bytes(smallest_ms: int, largest_ms: int) -> bytes:
 class PlayoutDelayMap(HeaderExtensionsMap):
     """aiortc's header extensions, and with them how long the receiver may hold a picture back."""
 
-    def __init__(self, smallest_ms: int = 0, largest_ms: int = 0) -> None:
+    def __init__(self) -> None:
         super().__init__()
         self._id = 0
+        self._value = playout_delay_bytes(0, 0)
+
+    def ask_for(self, smallest_ms: int, largest_ms: int) -> None:
+        """From the next packet on, pictures shall be shown that long after they were sent.
+
+        Raises ParameterError as playout_delay_bytes does.
+        """
         self._value = playout_delay_bytes(smallest_ms, largest_ms)
 
     def configure(self, parameters: RTCRtpParameters) -> None:
@@ -72,15 +79,18 @@ class PlayoutDelayMap(HeaderExtensionsMap):
         return pack_header_extensions([*extensions, (self._id, self._value)])
 
 
-def fit_sender(sender: RTCRtpSender, on_picture_lost: Callable[[], None]) -> None:
-    """Makes a sender that has not started ask for pictures at once and report PLI and FIR.
+def fit_sender(sender: RTCRtpSender, on_picture_lost: Callable[[], None]) -> PlayoutDelayMap:
+    """Makes a sender that has not started carry the playout delay (at first none) and report PLI
+    and FIR; the delay can be set on what is returned.
 
     Raises BackendError where aiortc is not the version that this was written for.
     """
     if not hasattr(sender, _HEADER_MAP) or not hasattr(sender, "_send_keyframe"):
         raise BackendError("aiortc has changed inside; pip install aiortc==1.16.0")
-    setattr(sender, _HEADER_MAP, PlayoutDelayMap())
+    extensions = PlayoutDelayMap()
+    setattr(sender, _HEADER_MAP, extensions)
     sender._send_keyframe = on_picture_lost  # type: ignore[method-assign]
+    return extensions
 
 
 def last_timestamp(sender: RTCRtpSender) -> int:

@@ -7,6 +7,8 @@ Schema, version 1. Page to server:
     {"type": "drive", "source": "shared" | "idle" | "clip" | "webcam" | "microphone"}
     {"type": "drive", "source": "text", "text": "…"}
     {"type": "stop"}                                                        stop talking
+    {"type": "sound", "on": true | false, "delay_ms": number}               whether the voice is
+        heard, and how long the browser holds sound back at present
     {"type": "ping", "t": number}                                           answered at once
     {"type": "cancel"}                                                      stop making my avatar
     {"type": "avatar", "which": "shared" | "mine"}
@@ -19,6 +21,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, cast, get_args
 
@@ -29,6 +32,7 @@ Source = Literal["shared", "idle", "clip", "webcam", "microphone", "text"]
 SOURCES: tuple[Source, ...] = get_args(Source)
 
 PITCH_LIMIT = 1.3
+LONGEST_DELAY_MS = 400.0
 ZOOM_LIMITS = (0.5, 3.0)
 
 
@@ -63,6 +67,14 @@ class StopTalking:
 
 
 @dataclass(frozen=True, slots=True)
+class Sound:
+    """Whether the viewer hears the voice, and how late: pictures are held back to match."""
+
+    on: bool
+    delay_ms: float
+
+
+@dataclass(frozen=True, slots=True)
 class Ping:
     """Asks for the server's time; `t` comes back as it was."""
 
@@ -81,7 +93,7 @@ class ShowAvatar:
     which: Literal["shared", "mine"]
 
 
-Command = MoveCamera | ResetCamera | Drive | StopTalking | Ping | CancelMake | ShowAvatar
+Command = MoveCamera | ResetCamera | Drive | StopTalking | Sound | Ping | CancelMake | ShowAvatar
 
 
 def _refuse(constant: str) -> float:
@@ -126,7 +138,7 @@ def _flag(message: dict[str, Any], name: str) -> bool:
     return value
 
 
-def _camera(message: dict[str, Any]) -> Command:
+def _camera(message: dict[str, Any], _limits: Limits) -> Command:
     if "reset" in message:
         if not _flag(message, "reset"):
             raise ParameterError("'reset' must be true; leave it out to move the camera")
@@ -159,7 +171,7 @@ def _drive(message: dict[str, Any], limits: Limits) -> Command:
     return Drive("text", spoken)
 
 
-def _show(message: dict[str, Any]) -> Command:
+def _show(message: dict[str, Any], _limits: Limits) -> Command:
     which = message.get("which")
     if which not in ("shared", "mine"):
         raise ParameterError("'which' must be shared or mine")
@@ -178,18 +190,23 @@ def parse_command(text: str | bytes, limits: Limits) -> Command:
         raise ParameterError(f"the message is longer than {limits.message_characters} characters")
     message = read_object(text, "the message")
     kind = message.get("type")
-    match kind:
-        case "camera":
-            return _camera(message)
-        case "drive":
-            return _drive(message, limits)
-        case "stop":
-            return StopTalking()
-        case "ping":
-            return Ping(_number(message, "t"))
-        case "cancel":
-            return CancelMake()
-        case "avatar":
-            return _show(message)
-        case _:
-            raise ParameterError("'type' must be camera, drive, stop, ping, cancel or avatar")
+    read = _READERS.get(kind) if isinstance(kind, str) else None
+    if read is None:
+        raise ParameterError(f"'type' must be one of {', '.join(_READERS)}")
+    return read(message, limits)
+
+
+def _sound(message: dict[str, Any], _limits: Limits) -> Command:
+    delay = min(max(_number(message, "delay_ms"), 0.0), LONGEST_DELAY_MS)
+    return Sound(_flag(message, "on"), delay)
+
+
+_READERS: dict[str, Callable[[dict[str, Any], Limits], Command]] = {
+    "camera": _camera,
+    "drive": _drive,
+    "stop": lambda _message, _limits: StopTalking(),
+    "sound": _sound,
+    "ping": lambda message, _limits: Ping(_number(message, "t")),
+    "cancel": lambda _message, _limits: CancelMake(),
+    "avatar": _show,
+}

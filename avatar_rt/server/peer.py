@@ -19,6 +19,7 @@ from aiortc.exceptions import OperationError
 from avatar_rt.errors import ParameterError
 from avatar_rt.outputs.encoder import VideoCodec, VideoSettings, h264_level
 from avatar_rt.outputs.rtp import (
+    PlayoutDelayMap,
     fit_receiver,
     fit_sender,
     offer_playout_delay,
@@ -41,6 +42,7 @@ class Peer:
         self.video, self.voice = VideoTrack(), VoiceTrack()
         self._settings, self._loopback_only = settings, loopback_only
         self._connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+        self._delay: PlayoutDelayMap | None = None
 
     def on_state(self, changed: Callable[[str], None]) -> None:
         """Calls `changed` with each new connection state."""
@@ -63,7 +65,7 @@ class Peer:
         pc = self._connection
         picture = pc.addTransceiver(self.video, "sendonly")
         picture.setCodecPreferences(_preferred())
-        fit_sender(picture.sender, self.video.request_keyframe)
+        self._delay = fit_sender(picture.sender, self.video.request_keyframe)
         self.video.sent_by(picture.sender)
         if offer.wants_sound:
             sound = pc.addTransceiver(self.voice, "sendonly")
@@ -86,6 +88,11 @@ class Peer:
             raise ParameterError(f"SDP: cannot be answered ({_in_words(error)})") from error
         codec = _CODECS[picture._codecs[0].mimeType.lower()]
         return pc.localDescription.sdp, codec
+
+    def hold_pictures(self, milliseconds: int) -> None:
+        """How long the far end shall keep each picture before it is shown."""
+        if self._delay is not None:
+            self._delay.ask_for(milliseconds, milliseconds)
 
     @property
     def connected(self) -> bool:

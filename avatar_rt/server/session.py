@@ -29,11 +29,16 @@ from avatar_rt.server.scene import Scene
 from avatar_rt.server.studio import BudgetError, Studio
 from avatar_rt.server.uplink import WebcamFace, follow_pictures, follow_sound
 from avatar_rt.server.view import View
+from avatar_rt.server.voice import VOICE_LEAD_S
 from avatar_rt.server.workshop import Workshop
 
 _log = logging.getLogger(__name__)
 
 STATS_EVERY_S = 0.5
+_TO_THE_EAR_MS = 30.0
+"""From a browser's jitter buffer through its mixer and the sound card."""
+_HITCH_MS = 15
+"""A smaller change of how long pictures wait is not worth the hitch it shows as."""
 _CROWDED = 200_000
 """Bytes waiting in the channel above which figures are left out."""
 
@@ -70,6 +75,8 @@ class Session:
         self._wished = asyncio.Event()
         self._driver: Driver | None = None
         self._failure: AvatarRtError | None = None
+        self._sound = control.Sound(on=False, delay_ms=0.0)
+        self._held_ms = 0
         self._rate = RateLimit(studio.settings.limits.messages_per_second, monotonic())
         self._tasks: set[asyncio.Task[None]] = set()
         self._closed = False
@@ -184,6 +191,9 @@ class Session:
                     self.tell_state()
             case control.Drive():
                 self._want(replace(self._wish, drive=command))
+            case control.Sound():
+                self._sound = command
+                self._match_sound()
             case control.StopTalking():
                 if self._own_scene is not None and self._wish.drive.source == "text":
                     self._spawn(self._own_scene.fall_silent())
@@ -230,6 +240,7 @@ class Session:
         while self._channel is not None and self._channel.readyState == "open":
             await asyncio.sleep(STATS_EVERY_S)
             self._tell_failure()
+            self._match_sound()
             now, count = monotonic(), self.sent
             if self._channel.bufferedAmount < _CROWDED:
                 self.tell({**self._figures(now), "sent": round((count - sent) / (now - at), 2)})
@@ -256,6 +267,16 @@ class Session:
         if failure is not None and failure is not self._failure:
             self.tell({"type": "error", "error": f"{failure} The avatar idles meanwhile."})
         self._failure = failure
+
+    def _match_sound(self) -> None:
+        """Lets pictures wait for the sound that belongs to them, while there is any."""
+        needed = 0
+        if self._sound.on and self._scene.voice.talking(monotonic()):
+            late = self._sound.delay_ms + _TO_THE_EAR_MS - VOICE_LEAD_S * 1000
+            needed = max(round(late / 10) * 10, 0)
+        if needed == 0 or abs(needed - self._held_ms) > _HITCH_MS:
+            self._held_ms = needed
+            self._peer.hold_pictures(needed)
 
     # ---- what is seen ----------------------------------------------------------------------------
 

@@ -16,7 +16,8 @@ from avatar_rt.outputs.track import VoiceTrack
 
 VOICE_LEAD_S = 0.05
 """Browsers hold sound back about this long to smooth its arrival, and pictures not at all. What is
-said is known beforehand, so it is sent this much ahead of the mouth, and both arrive together."""
+said is known beforehand, so it is sent this much ahead of the mouth, and both arrive together.
+Where a browser holds it longer, its pictures are held back by the rest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,10 @@ class Voice:
         self._listeners: set[VoiceTrack] = set()
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
+
+    def talking(self, now: float) -> bool:
+        """Whether something is being said, or will be in a moment."""
+        return self._utterance is not None and not self._utterance.over(now)
 
     def say(self, utterance: Utterance | None) -> None:
         """Says something else from now on; None is silence."""

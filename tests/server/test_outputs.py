@@ -224,7 +224,8 @@ async def test_senders_are_fitted_with_playout_delay_and_word_of_lost_pictures()
 
 
 def test_the_playout_delay_travels_in_every_packet() -> None:
-    extensions = rtp.PlayoutDelayMap(0, 50)
+    extensions = rtp.PlayoutDelayMap()
+    extensions.ask_for(0, 50)
     mid = RTCRtpHeaderExtensionParameters(id=1, uri="urn:ietf:params:rtp-hdrext:sdes:mid")
     delay = RTCRtpHeaderExtensionParameters(id=12, uri=rtp.PLAYOUT_DELAY)
     extensions.configure(RTCRtpParameters(headerExtensions=[mid, delay]))

@@ -78,6 +78,12 @@ export class Figures {
       received: { fps: rate("received"), ms: median(this.#received) },
       displayed: { fps: rate("displayed"), ms: median(this.#displayed) },
     };
+    const late = rate("soundDelay") / rate("soundCount");
+    this.call.send({
+      type: "sound",
+      on: !this.video.muted,
+      delay_ms: Number.isFinite(late) ? late * 1000 : 0,
+    });
     this.#received = [];
     this.#displayed = [];
     this.#history.push(this.latest);
@@ -91,7 +97,12 @@ export class Figures {
     if (!peer) return null;
     const counts = { at: performance.now(), peer, displayed: this.#shown };
     for (const entry of (await peer.getStats()).values()) {
-      if (entry.type === "inbound-rtp" && entry.kind === "video") counts.received = entry.framesReceived ?? 0;
+      if (entry.type !== "inbound-rtp") continue;
+      if (entry.kind === "video") counts.received = entry.framesReceived ?? 0;
+      else if (entry.kind === "audio") {
+        counts.soundDelay = entry.jitterBufferDelay;
+        counts.soundCount = entry.jitterBufferEmittedCount;
+      }
     }
     if (!this.video.requestVideoFrameCallback) {
       const quality = this.video.getVideoPlaybackQuality?.();
