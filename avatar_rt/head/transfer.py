@@ -21,9 +21,11 @@ from avatar_rt.types import Camera
 
 ROUNDS = 20
 CANDIDATES = 14
+POINTS = 1500
+"""About how many of the target's vertices a round looks at; each round looks at others."""
 REACH = (0.030, 0.006)
 """Pairs further apart than this, in the first and in the last round, are not believed (metres)."""
-PRIOR = 0.004
+PRIOR = 0.003
 """Metres of misfit, per point, that an identity of one standard deviation is worth."""
 WARP_ROUNDS, WARP_SIGMA, WARP_NEIGHBOURS, WARP_REACH = 4, 0.008, 12, 0.012
 JAW_FEATURE, NORMAL_FEATURE = 0.012, 0.005
@@ -61,6 +63,7 @@ def overlay(source: HeadModel, target: HeadModel) -> Overlay:
     fixed = _Surface.of(target)
     seen = np.unique(target.template.faces[visible(target)])
     usable = np.setdiff1d(seen, np.flatnonzero(eyeballs(target)))
+    stride = max(len(usable) // POINTS, 1)
     scale, rotation, shift = _by_eyes(source, target)
     basis = floats64(source.identity_basis) * source.identity_std[:, None, None]
     identity = np.zeros(len(basis))
@@ -69,7 +72,7 @@ def overlay(source: HeadModel, target: HeadModel) -> Overlay:
         reach = REACH[0] * (REACH[1] / REACH[0]) ** (k / (ROUNDS - 1))
         shaped = moving.at(moving.vertices + np.tensordot(identity, basis, 1))
         here = fixed.at((fixed.vertices - shift) @ rotation / scale)
-        pairs = _pair(here, shaped, ints32(usable[k % 2 :: 2]), reach)
+        pairs = _pair(here, shaped, ints32(usable[k % stride :: stride]), reach)
         step = _solve(here.vertices, shaped.vertices, basis, identity, moving.faces, pairs)
         identity = step[7:]
         turn = matrix_from_axis_angle(step[:3])

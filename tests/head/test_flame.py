@@ -182,7 +182,7 @@ def test_the_fit_finds_what_the_basis_can_make(head: HeadModel) -> None:
     for name in ("mouthSmileLeft", "browInnerUp"):
         k = ARKIT_INDEX[name]
         assert fit.error[k] < 0.02
-        assert fit.arkit_to_expression[k, k] == pytest.approx(1.0, abs=0.05)
+        assert fit.arkit_to_expression[k, k] == pytest.approx(1.0, abs=0.15)
     k = ARKIT_INDEX["jawOpen"]
     assert fit.error[k] < 0.05
     jaw = rig.joint_names.index("jaw")
@@ -210,8 +210,8 @@ def test_a_head_laid_over_another_of_its_family(head: HeadModel) -> None:
     carried = over.carry(head.template.faces, head.template.vertices.astype(float))
     slid = np.linalg.norm(carried - head.template.vertices, axis=1)[face]
     # on the mean head's surface, the point found under a vertex against that vertex itself
-    assert np.median(slid) < 0.0015
-    assert np.percentile(slid, 95) < 0.006
+    assert np.median(slid) < 0.003
+    assert np.percentile(slid, 95) < 0.005
     assert 0.98 < over.scale < 1.25
 
 
