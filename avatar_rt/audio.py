@@ -18,7 +18,7 @@ import numpy as np
 from av.audio.resampler import AudioResampler
 
 from avatar_rt.arrays import F32, I16, Array
-from avatar_rt.errors import FileFormatError, ParameterError
+from avatar_rt.errors import FileFormatError, InputError, ParameterError
 
 MAX_SECONDS = 1800.0
 """Longer recordings are refused: they would be held in memory as a whole."""
@@ -121,12 +121,20 @@ def read_audio(source: str | Path | bytes, *, name: str = "audio") -> Audio:
     are mixed down. `name` stands in errors where bytes are given. A file cut off in its middle
     gives the part that is there.
     Raises FileFormatError for a file without sound, of another kind, or longer than MAX_SECONDS,
-    and OSError where the file cannot be opened.
+    and InputError where it cannot be opened.
     """
     if isinstance(source, bytes):
         return _decode(io.BytesIO(source), name)
-    with Path(source).open("rb") as file:
-        return _decode(file, str(source))
+    path = Path(source)
+    try:
+        # A pipe or device could give bytes for ever, or none.
+        if path.exists() and not path.is_file():
+            raise FileFormatError(path, "file", "is not a regular file; expected a sound file")
+        with path.open("rb") as file:
+            return _decode(file, str(source))
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise InputError(f"{source}: cannot be read: {reason}") from error
 
 
 def _decode(file: BinaryIO, name: str) -> Audio:
@@ -149,18 +157,18 @@ def _decode(file: BinaryIO, name: str) -> Audio:
                 )
             if channels < 1:
                 raise FileFormatError(name, "channels", "there are none; expected one or more")
-            parts = list(_float_parts(container, rate, name))
+            parts = list(_pieces(container, rate, name))
     except (av.error.FFmpegError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         problem = f"cannot be decoded ({reason}); expected wav, mp3, ogg, flac or m4a"
         raise FileFormatError(name, "audio", problem) from error
-    samples = np.concatenate(parts) if parts else np.zeros(0, np.float32)
+    samples = np.concatenate(parts) if parts else np.zeros(0, np.int16)
     if not len(samples):
         raise FileFormatError(name, "audio", "holds no samples")
-    return Audio(_to_int16(samples), rate)
+    return Audio(samples, rate)
 
 
-def _float_parts(container: av.container.InputContainer, rate: int, name: str) -> Iterator[F32]:
+def _pieces(container: av.container.InputContainer, rate: int, name: str) -> Iterator[I16]:
     """The decoded sound in pieces; damage after the first piece ends it, as a cut-off file does."""
     to_mono = AudioResampler(format="flt", layout="mono", rate=rate)
     heard = 0
@@ -172,7 +180,7 @@ def _float_parts(container: av.container.InputContainer, rate: int, name: str) -
                 if heard > MAX_SECONDS * rate:
                     limit = f"is longer than {MAX_SECONDS / 60:.0f} minutes; cut it into parts"
                     raise FileFormatError(name, "duration", limit)
-                yield samples
+                yield _to_int16(samples)
     except av.error.FFmpegError:
         if not heard:
             raise

@@ -44,8 +44,8 @@ class SpeechDriver(TrackDriver):
         transcript: the English words that are said; by default those in a .txt of the same name
         beside the recording, if there is one. With it the phones are aligned, else recognized.
         progress: is told the share of the work that is done, 0 to 1.
-        Raises FileFormatError for a file that is no sound, InputError or OSError for one that
-        cannot be opened, DriverError where the listening process dies.
+        Raises FileFormatError for a file that is no sound, InputError for one that cannot be
+        opened, DriverError where the listening process dies.
         """
         source = Path(path)
         audio = read_audio(source)

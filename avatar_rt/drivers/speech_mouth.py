@@ -57,7 +57,7 @@ _TARGETS: dict[str, dict[str, float]] = {
         "mouthPucker": 0.3,
         **_both(mouthLowerDown=0.12, mouthUpperUp=0.08),
     },
-    "aa": {"jawOpen": 0.5, **_both(mouthLowerDown=0.2, mouthUpperUp=0.14, mouthStretch=0.08)},
+    "aa": {"jawOpen": 0.46, **_both(mouthLowerDown=0.2, mouthUpperUp=0.14, mouthStretch=0.08)},
     "E": {
         "jawOpen": 0.3,
         **_both(mouthLowerDown=0.22, mouthUpperUp=0.12, mouthStretch=0.14, mouthSmile=0.14),

@@ -3,6 +3,8 @@ bad ones, and never another file than the one that was named."""
 
 from __future__ import annotations
 
+import os
+import re
 from pathlib import Path
 
 import av
@@ -10,7 +12,7 @@ import numpy as np
 import pytest
 
 from avatar_rt.audio import Audio, StreamResampler, mono16, read_audio
-from avatar_rt.errors import FileFormatError, ParameterError
+from avatar_rt.errors import FileFormatError, InputError, ParameterError
 from tests.voice.sounds import RATE, tone, wav_bytes
 
 PCM = tone().tobytes()
@@ -105,6 +107,14 @@ def test_broken_files_are_named_in_a_clear_error(tmp_path: Path, kind: str) -> N
     assert caught.value.path == path
     assert caught.value.field
     assert len(caught.value.problem) > 10
+
+
+def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe.wav"
+    os.mkfifo(pipe)
+    for path in (pipe, tmp_path, tmp_path / "absent.wav", Path("/dev/zero"), Path("nul\0.wav")):
+        with pytest.raises(InputError, match=re.escape(str(path))):
+            read_audio(path)
 
 
 def test_a_playlist_cannot_make_the_decoder_open_another_file(tmp_path: Path) -> None:
