@@ -17,10 +17,11 @@ from scipy.sparse.linalg import splu
 from scipy.spatial import cKDTree
 
 from avatar_rt import _core
-from avatar_rt.arrays import F32, F64, I32, Array, Bool, floats32, floats64
+from avatar_rt.arrays import F32, F64, I32, Array, floats32, floats64
+from trainer.portrait.maps import at_pixels, signed_distance, step
 from trainer.portrait.mask import CHIN, INNER_LIPS, LEFT_EYE, RIGHT_EYE
 from trainer.portrait.scene import Scene
-from trainer.portrait.surface import EYES, TEETH, Kind, Samples
+from trainer.portrait.surface import EYES, HAIRS, TEETH, Kind, Samples
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,29 +44,6 @@ class Seen:
         return replace(self, colors=colors, trust=np.maximum(self.trust, self.follow))
 
 
-def step(values: Array, low: float, high: float) -> F32:
-    """0 below `low`, 1 above `high`, smooth between."""
-    t = np.clip((values - low) / (high - low), 0, 1)
-    return floats32(t * t * (3 - 2 * t))
-
-
-def at_pixels(image: F32, pixels: F32) -> F32:
-    """(H, W) or (H, W, C) bilinear at (N, 2) pixel positions; the border continues outside."""
-    rows = -(-len(pixels) // 1024)
-    # remap wants a picture of positions no wider than 32767
-    grid = np.zeros((rows * 1024, 2), np.float32)
-    grid[: len(pixels)] = pixels - 0.5
-    x, y = (np.ascontiguousarray(grid[:, k]).reshape(rows, 1024) for k in (0, 1))
-    out = cv2.remap(image, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    return floats32(out.reshape(rows * 1024, -1)[: len(pixels)].squeeze())
-
-
-def signed_distance(mask: Bool) -> F32:
-    """(H, W) pixels inside a mask's edge; negative outside."""
-    inside, outside = (ndimage.distance_transform_edt(m) for m in (mask, ~mask))
-    return floats32(np.where(mask, inside - 0.5, 0.5 - outside))
-
-
 def look(scene: Scene, samples: Samples) -> Seen:
     """What the photograph shows at each Gaussian, and how far that can be believed."""
     view, faces = scene.view, scene.rig.faces
@@ -77,13 +55,13 @@ def look(scene: Scene, samples: Samples) -> Seen:
     to_camera = -points / np.linalg.norm(points, axis=1, keepdims=True)
     facing = (normals * to_camera).sum(1)
     _, _, depth = _core.rasterize_mesh(scene.pixels, faces, view.shape[1], view.shape[0], 0)
-    hair = samples.kinds == Kind.HAIR
+    hair = np.isin(samples.kinds, HAIRS)
     nearest = cv2.erode(np.where(np.isfinite(depth), depth, 1e3), np.ones((3, 3)))
     gap = points[:, 2] - at_pixels(floats32(nearest), pixels)
     trust = step(facing, 0.25, 0.6) * step(-gap, -0.012, -0.005)
     trust[hair] = (step(facing, 0.2, 0.6) * step(-gap, -0.02, -0.01))[hair]
     own, worn, near = _allowed(scene, samples, pixels)
-    follow = np.maximum(trust * own, near * step(facing, 0.0, 0.15) * step(-gap, -0.02, -0.01))
+    follow = np.maximum(trust * own, near * step(facing, 0.05, 0.3) * step(-gap, -0.02, -0.01))
     return Seen(pixels, at_pixels(view.image, pixels), trust * own, trust * worn, follow)
 
 
@@ -111,9 +89,10 @@ def _allowed(scene: Scene, samples: Samples, pixels: F32) -> tuple[F32, F32, F32
     worn = step(person, 2, 5) * step(-outline, 0.5, 2.0) * (pixels[:, 1] > view.landmarks[CHIN, 1])
     worn[samples.kinds != Kind.SKIN] = 0
     allowed = skin
-    near = 0.6 * step(outline, 1.2, 3.0) * step(off_eyes, 0.0, 1.0) * step(-in_mouth, 0.0, 0.5)
+    near = 0.6 * step(outline, 1.2, 3.0) * step(off_eyes, 0.0, 1.0)
+    near *= step(-in_mouth, 0.2, 1.2) * step(bare, -2.5, -0.5)
     inside = at_pixels(signed_distance(hair), pixels) / unit
-    of_hair = samples.kinds == Kind.HAIR
+    of_hair = np.isin(samples.kinds, HAIRS)
     allowed[of_hair] = (step(inside, 0.3, 1.2) * step(outline, 1.2, 3.5))[of_hair]
     teeth = np.isin(samples.kinds, TEETH)
     allowed[teeth] = step(in_mouth, 0.6, 1.6)[teeth]
@@ -162,8 +141,11 @@ def skin_colors(scene: Scene, samples: Samples, seen: Seen, rng: np.random.Gener
     values, weights = spread_to_vertices(mine, faces, count, photo, trust)
     on_skin = np.zeros(len(faces), bool)
     on_skin[np.unique(mine.triangles)] = True
-    smooth = membrane(faces[on_skin], count, values, weights)
-    base = floats32(mine.at(smooth, faces))
+    base = floats32(mine.at(membrane(faces[on_skin], count, values, weights), faces))
+    # stubble, sideburns and shadows of hair stay where they are; only bare skin goes on elsewhere
+    bare = floats32(trust * _skin_likeness(photo, trust))
+    values, weights = spread_to_vertices(mine, faces, count, photo, bare)
+    spread = floats32(mine.at(membrane(faces[on_skin], count, values, weights), faces))
     detail = photo - base
     # what was not seen takes the detail of its mirror image, if that was
     rest = mine.at(scene.rig.vertices, faces)
@@ -176,10 +158,25 @@ def skin_colors(scene: Scene, samples: Samples, seen: Seen, rng: np.random.Gener
         grain = float(np.std(detail[good] @ [0.3, 0.6, 0.1]))
         plain = ~found
         filled[plain] = rng.normal(0, 0.35 * min(grain, 0.03), (int(plain.sum()), 1))
-    own = base + trust[:, None] * detail + (1 - trust[:, None]) * filled
+    own = trust[:, None] * photo + (1 - trust[:, None]) * (spread + filled)
     colors = np.zeros((len(samples), 3), np.float32)
     colors[skin] = _clothed(scene, mine, own, trust, seen.worn[skin], photo, rest)
     return colors
+
+
+def _skin_likeness(colors: F32, trust: F32) -> F32:
+    """(N,) how far colours are those of most of the trusted skin, shaded or lit."""
+    good = colors[trust > 0.8]
+    if len(good) < 50:
+        return np.ones(len(colors), np.float32)
+    light = good.mean(1)
+    usual = max(float(np.median(light)), 1e-3)
+    tint = good / np.maximum(light, 1e-3)[:, None]
+    middle = np.median(tint, axis=0)
+    tints = np.maximum(1.48 * np.median(np.abs(tint - middle), axis=0), 0.04)
+    own = colors.mean(1)
+    off = np.abs(colors / np.maximum(own, 1e-3)[:, None] - middle) / tints
+    return floats32(step(own / usual, 0.32, 0.48) * step(-off.max(1), -5, -3))
 
 
 def _clothed(
@@ -227,7 +224,7 @@ def hair_colors(scene: Scene, samples: Samples, seen: Seen, strands: F32) -> F32
     strands: (N,) grain that runs along the hair, mean 0 and deviation 1.
     """
     colors = np.zeros((len(samples), 3), np.float32)
-    hair = np.flatnonzero(samples.kinds == Kind.HAIR)
+    hair = np.flatnonzero(np.isin(samples.kinds, HAIRS))
     if not len(hair):
         return colors
     mine, trust, photo = samples.picked(hair), seen.trust[hair], seen.colors[hair]
@@ -244,9 +241,11 @@ def hair_colors(scene: Scene, samples: Samples, seen: Seen, strands: F32) -> F32
         # colours of hair lie along one axis, from its shadows to its gloss
         spread = detail[good] - detail[good].mean(0)
         variance, axes = np.linalg.eigh(spread.T @ spread / len(spread))
-        gloss = axes[:, 2] * np.sqrt(max(float(variance[2]), 0)) * np.sign(axes[:, 2].sum())
+        strength = min(float(np.sqrt(max(variance[2], 0.0))), 0.11)
+        gloss = axes[:, 2] * strength * np.sign(axes[:, 2].sum())
     else:
         gloss = np.full(3, 0.03)
-    grain = strands[hair, None] * gloss
+    # between the locks it is darker
+    grain = strands[hair, None] * gloss - 0.6 * gloss * (mine.kinds == Kind.HAIR)[:, None]
     colors[hair] = base + trust[:, None] * detail + (1 - trust[:, None]) * grain
     return colors

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from avatar_rt.arrays import F32, F64, Array, floats32, floats64
-from trainer.portrait.colors import Seen, at_pixels, signed_distance, step
+from trainer.portrait.colors import Seen
+from trainer.portrait.maps import at_pixels, signed_distance, step
 from trainer.portrait.mask import LEFT_EYE, RIGHT_EYE, View
 from trainer.portrait.scene import Scene
 from trainer.portrait.surface import TEETH, Kind, Samples
@@ -65,7 +66,7 @@ def eye_look(scene: Scene, left: bool, light: float) -> EyeLook:
     # the upper lid's shadow and lashes lie over the upper half
     ring = (distance > 0.45) & (distance < 0.85) & (yy > centre[1] - 0.3 * radius) & (depth > 0.5)
     white = (distance > 1.25) & (depth > 1.0)
-    iris_color = _middle(view, ring, np.array([0.30, 0.22, 0.16]) * light, 0.55)
+    iris_color = _middle(view, ring, np.array([0.30, 0.22, 0.16]) * light, 0.45)
     white_color = _middle(view, white, _WHITE * light, 0.7)
     # a few pixels beside lashes are easily too dark
     pale = np.clip(white_color.mean(), 0.62 * light, 0.95)
@@ -97,7 +98,7 @@ def paint_eye(offsets: F64, look: EyeLook, rng: np.random.Generator) -> F32:
     around = np.arctan2(d[:, 1], d[:, 0])
     phases, turns = rng.uniform(0, 2 * np.pi, 14), rng.integers(9, 42, 14)
     fibres = np.sin(around[:, None] * turns + phases).sum(1, keepdims=True) / np.sqrt(14)
-    iris = look.iris * (1.25 - 0.2 * r + 0.10 * fibres * step(r, 0.4, 0.6))
+    iris = look.iris * (1.12 - 0.15 * r + 0.10 * fibres * step(r, 0.4, 0.6))
     iris = iris * (1 - 0.55 * step(r, 0.78, 1.0))
     white = look.white * (1 - 0.22 * step(angle, 0.75, 1.4)[:, None])
     white = white * (1 - 0.15 * step(d[:, 1], 0.15, 0.45)[:, None])  # the upper lid's shadow

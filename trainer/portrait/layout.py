@@ -7,23 +7,31 @@ from dataclasses import replace
 import numpy as np
 
 from avatar_rt.arrays import F32, F64, I32, floats32, ints32
-from trainer.portrait.colors import step
+from trainer.portrait.maps import step
 from trainer.portrait.scene import Scene
 from trainer.portrait.strands import strands
 from trainer.portrait.surface import (
     EYES,
+    HAIRS,
+    TEETH,
     Kind,
     Samples,
     cut_triangles,
     joined,
-    quad_pairs,
+    merged,
+    subdivided_quads,
     triangle_kinds,
     whole_quads,
 )
 
 MOST = 80_000
 _SKIN_AREA, _HIDDEN_AREA = 3.2e-6, 9e-6
-"""Square metres per Gaussian on the skin, and where the photograph sees nothing."""
+"""Square metres of skin above which a triangle is cut, and where the photograph sees nothing."""
+_SEEN_AREAS, _UNSEEN_AREA = (0.6e-6, 2.5e-6), 4e-6
+"""Square metres below which triangles are taken together: within these bounds as a pixel of the
+photograph is large, and where it sees nothing."""
+_FINENESS = 0.7
+"""Pixels of the photograph for one Gaussian."""
 _COVERED = 0.004
 """Metres of hair under which skin is left out."""
 _FADE = 0.030
@@ -56,34 +64,46 @@ def _head(scene: Scene) -> Samples:
     faces = scene.model.template.faces
     rest = scene.rig.vertices[: scene.head_vertices]
     kinds = triangle_kinds(scene.model)
-    keep = (scene.cover < _COVERED)[faces].any(1) & (_fade(scene, rest)[faces].max(1) > 0.01)
+    left = (scene.cover < _COVERED)[faces].any(1) & (_fade(scene, rest)[faces].max(1) > 0.01)
     areas = _areas(rest, faces)
-    regions = scene.model.regions
-    coarse = np.isin(kinds, (Kind.MOUTH, Kind.TONGUE))
-    coarse |= regions["ears"][faces].mean(1) > 0.3
-    shown = _pixel_areas(scene, faces)
-    detailed = np.max([regions[n][faces].mean(1) for n in ("lips", "eyelids", "brows")], axis=0)
-    coarse |= (kinds == Kind.SKIN) & (detailed < 0.3) & (shown < 0.5) & (areas < _SKIN_AREA)
-    wanted = np.where((kinds == Kind.SKIN) & (shown > 0.2), _SKIN_AREA, _HIDDEN_AREA)
-    cuts = np.ceil(np.sqrt(areas / wanted) - 0.2)
-    cuts = np.where(np.isin(kinds, (Kind.UPPER_TEETH, Kind.LOWER_TEETH)), 2, cuts)
+    wanted = _wanted_areas(scene, kinds)
+    parts = []
+    # where the mesh is finer than need be, one Gaussian takes the place of several triangles:
+    # smaller than a pixel they would be drawn too large, and close what lids and lips surround
+    for size, firsts in ((8, subdivided_quads(faces)), (2, whole_quads(faces))):
+        members = firsts[:, None] + np.arange(size)
+        fits = left[members].all(1) & (areas[members].sum(1) < 1.4 * wanted[members].mean(1))
+        fits &= (kinds[members] == kinds[firsts, None]).all(1)
+        left[members[fits]] = False
+        parts.append(merged(firsts[fits], size, kinds[firsts[fits]]))
+    single = np.flatnonzero(left)
+    cut = np.clip(_cuts(scene, kinds, areas)[single], 1, 5)
+    return joined([*parts, cut_triangles(ints32(single), ints32(cut), kinds[single])])
+
+
+def _wanted_areas(scene: Scene, kinds: I32) -> F64:
+    """(F,) square metres of the head that one Gaussian should stand for at least; 0: as it is."""
+    faces = scene.model.template.faces
+    pixel = scene.pixels[faces, 2].mean(1) / scene.camera.K[0, 0] * scene.view.unit
+    seen = np.clip(_FINENESS * pixel**2, *_SEEN_AREAS)
+    wanted = np.where(_pixel_areas(scene, faces) > 0, seen, _UNSEEN_AREA)
+    wanted[np.isin(kinds, (Kind.MOUTH, Kind.TONGUE))] = _UNSEEN_AREA
+    wanted[np.isin(kinds, (*EYES, *TEETH))] = 0
+    return np.asarray(wanted, np.float64)
+
+
+def _cuts(scene: Scene, kinds: I32, areas: F64) -> F64:
+    """(F,) into how many strips each side of a triangle is cut."""
+    faces, rest = scene.model.template.faces, scene.rig.vertices[: scene.head_vertices]
+    shown = (kinds == Kind.SKIN) & (_pixel_areas(scene, faces) > 0.2)
+    cuts = np.ceil(np.sqrt(areas / np.where(shown, _SKIN_AREA, _HIDDEN_AREA)) - 0.2)
+    cuts = np.where(np.isin(kinds, TEETH), 2, cuts)
     for kind, name in zip(EYES, ("left_eye", "right_eye"), strict=True):
         eye = rest - scene.rig.joints[scene.rig.joint_names.index(name)]
         angle = np.degrees(np.arctan2(np.hypot(eye[:, 0], eye[:, 1]), eye[:, 2]))[faces].min(1)
         fine = np.where(angle < 34, 4, np.where(angle < 72, 2, 1))
         cuts = np.where(kinds == kind, fine, cuts)
-    pairs = np.flatnonzero(quad_pairs(faces)) * 2
-    pairs = pairs[(coarse & keep)[pairs] & (coarse & keep)[pairs + 1]]
-    in_pair = np.zeros(len(faces), bool)
-    in_pair[pairs], in_pair[pairs + 1] = True, True
-    single = np.flatnonzero(keep & ~in_pair)
-    cut = ints32(np.clip(cuts[single], 1, 5))
-    return joined(
-        [
-            cut_triangles(ints32(single), cut, kinds[single]),
-            whole_quads(ints32(pairs), kinds[pairs]),
-        ]
-    )
+    return np.asarray(cuts, np.float64)
 
 
 def _hair(scene: Scene, room: int, rng: np.random.Generator) -> list[Samples]:
@@ -95,9 +115,9 @@ def _hair(scene: Scene, room: int, rng: np.random.Generator) -> list[Samples]:
     facing = areas / np.maximum(_areas(scene.rig.vertices, faces[mine]), 1e-12)
     seen = facing > 0.45 * np.quantile(facing, 0.99)
     hidden = mine[~seen]
-    each = 4
-    left = max(room - (1 + each) * len(hidden), len(mine))
-    cuts = np.clip(np.round(np.sqrt(areas[seen])), 1, 4)
+    each = int(np.clip(0.5 * room / max(len(hidden), 1) - 1, 1, 4))
+    left = room - (1 + each) * len(hidden)
+    cuts = np.clip(np.round(1.3 * np.sqrt(areas[seen])), 1, 5)
     while (cuts**2).sum() > left and cuts.max() > 1:
         cuts = np.where(cuts == cuts.max(), cuts - 1, cuts)
     return [
@@ -121,6 +141,6 @@ def _fade(scene: Scene, rest: F32 | F64) -> F32:
 
 def _faded(scene: Scene, samples: Samples) -> Samples:
     rest = samples.means(scene.rig.vertices, scene.rig.faces)
-    fade = np.where(samples.kinds == Kind.HAIR, 1.0, _fade(scene, rest))
+    fade = np.where(np.isin(samples.kinds, HAIRS), 1.0, _fade(scene, rest))
     kept = fade > 0.02
     return replace(samples, opacities=floats32(samples.opacities * fade)).picked(kept)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+import cv2
 import numpy as np
 
 from avatar_rt.arrays import F32, F64, floats32
@@ -17,9 +18,12 @@ from avatar_rt.types import Camera, FaceParams
 from trainer.portrait.geometry import posed_vertices
 from trainer.portrait.hair import HairMesh, vertex_normals
 from trainer.portrait.headfit import HeadFit
-from trainer.portrait.mask import HeadMasks, View
+from trainer.portrait.maps import at_pixels, signed_distance, step
+from trainer.portrait.mask import INNER_LIPS, LEFT_EYE, RIGHT_EYE, HeadMasks, View
 
 PHOTO_SHAPE = "photo"
+_LIP_RIM, _LID_RIM = 1.1, 0.3
+"""Pixels of the photograph by which rims look wider than they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +60,7 @@ def build_scene(
     view: View, masks: HeadMasks, fit: HeadFit, rig: Rig, camera: Camera, hair: HairMesh | None
 ) -> Scene:
     """rig: fit.rig(), perhaps with its teeth moved. camera: the photo's, for the view's pixels."""
-    whole = with_photo_shape(rig, fit.photo_offsets)
+    whole = with_photo_shape(rig, fit.photo_offsets + _opened(view, fit, camera))
     if hair is not None:
         whole = with_hair(whole, hair)
     bare = np.full(len(rig.vertices), -0.05, np.float32)
@@ -68,6 +72,28 @@ def build_scene(
         view, masks, fit.model, whole, camera, params, floats32(points), floats32(pixels),
         vertex_normals(points, whole.faces), bare if hair is None else hair.cover,
     )  # fmt: skip
+
+
+def _opened(view: View, fit: HeadFit, camera: Camera) -> F32:
+    """(V, 3) metres that part lids and lips a little more, in the photo's shape only.
+
+    A Gaussian smaller than a pixel is drawn as wide as one; in a small photograph those of the
+    rims would close what they surround.
+    """
+    lids = np.any([view.polygon(outline) for outline in (LEFT_EYE, RIGHT_EYE)], axis=0)
+    lips = view.polygon(INNER_LIPS)
+    inside = signed_distance(lids | lips)
+    smooth = cv2.GaussianBlur(inside, (0, 0), max(1.0, 0.7 * view.unit))
+    slope = np.stack([cv2.Sobel(smooth, cv2.CV_32F, *d, scale=0.125) for d in ((1, 0), (0, 1))], -1)
+    pixels = view.pixels[:, :2]
+    outward = -at_pixels(floats32(slope), pixels)
+    outward /= np.maximum(np.linalg.norm(outward, axis=1, keepdims=True), 0.3)
+    near = 1 - step(np.abs(at_pixels(smooth, pixels)) / view.unit, 1.0, 3.0)
+    regions = fit.model.regions
+    rims = np.maximum(_LIP_RIM * regions["lips"], _LID_RIM * regions["eyelids"])
+    metres = view.pixels[:, 2] / camera.K[0, 0] * view.unit * near * rims
+    shift = np.pad(outward, ((0, 0), (0, 1))) * metres[:, None]
+    return floats32(shift @ camera.viewmat[:3, :3])
 
 
 def photo_params(rig: Rig, params: FaceParams) -> FaceParams:

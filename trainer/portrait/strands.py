@@ -15,7 +15,7 @@ from trainer.portrait.hair import vertex_normals
 from trainer.portrait.scene import Scene
 from trainer.portrait.surface import Kind, Samples, bound
 
-_OCTAVES = ((30, 3, 0.3), (80, 4, 0.45), (190, 6, 0.5), (420, 8, 0.5))
+_OCTAVES = ((30, 3, 0.22), (80, 4, 0.4), (190, 6, 0.5), (420, 8, 0.55))
 """Locks around the crown, changes from root to tip, strength."""
 _LENGTH, _WIDTH = 0.0055, 0.0008
 """Metres, standard deviations of a strand's Gaussian."""
@@ -55,7 +55,7 @@ def grain(scene: Scene, points: F64, rng: np.random.Generator) -> F32:
     around = np.arctan2(y, x) / (2 * np.pi) % 1.0
     down = np.clip(np.arctan2(np.hypot(x, y), along + 0.09) / np.pi * 1.4, 0, 1)
     waves = 0.012 * _noise(around, down, 9, 6, rng)
-    total = rng.normal(0, 0.35, len(points))
+    total = rng.normal(0, 0.55, len(points))
     for turns, changes, strength in _OCTAVES:
         total += strength * _noise(around + waves, down, turns, changes, rng)
     return floats32(total)
@@ -92,5 +92,5 @@ def strands(scene: Scene, triangles: Array, each: int, rng: np.random.Generator)
     means = points + normal * rng.uniform(-0.0005, 0.0022, (n, 1))
     return bound(
         means, axes, scales, ints32(chosen), scene.rig.vertices, faces,
-        np.full(n, 0.85, np.float32), np.full(n, Kind.HAIR, np.int32),
+        np.full(n, 0.85, np.float32), np.full(n, Kind.STRAND, np.int32),
     )  # fmt: skip

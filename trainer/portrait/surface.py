@@ -12,7 +12,7 @@ from enum import IntEnum
 
 import numpy as np
 
-from avatar_rt.arrays import F32, F64, I32, Array, Bool, floats32, floats64, ints32
+from avatar_rt.arrays import F32, F64, I32, Array, floats32, floats64, ints32
 from avatar_rt.avatar import Gaussians, triangle_frames
 from avatar_rt.head.model import HeadModel
 
@@ -34,10 +34,13 @@ class Kind(IntEnum):
     TONGUE = 5
     MOUTH = 6
     HAIR = 7
+    STRAND = 8
+    """A lock that lies over the hair's surface."""
 
 
 EYES = (Kind.LEFT_EYE, Kind.RIGHT_EYE)
 TEETH = (Kind.UPPER_TEETH, Kind.LOWER_TEETH)
+HAIRS = (Kind.HAIR, Kind.STRAND)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,18 +128,31 @@ def cut_triangles(triangles: I32, cuts: I32, kinds: I32) -> Samples:
     return joined(parts)
 
 
-def quad_pairs(faces: I32) -> Bool:
-    """(F // 2,) whether triangles 2i and 2i + 1 are one quad, cut from its first corner."""
+def whole_quads(faces: I32) -> I32:
+    """(Q,) int32 the first triangle of each pair 2i, 2i + 1 that is a quad, cut from its first
+    corner."""
     even, odd = faces[: len(faces) // 2 * 2 : 2], faces[1::2][: len(faces) // 2]
-    return np.asarray((even[:, 0] == odd[:, 0]) & (even[:, 2] == odd[:, 1]))
+    return ints32(2 * np.flatnonzero((even[:, 0] == odd[:, 0]) & (even[:, 2] == odd[:, 1])))
 
 
-def whole_quads(pairs: I32, kinds: I32) -> Samples:
-    """One Gaussian for each quad: pairs (Q,) int32 the quad's first triangle, kinds (Q,)."""
-    # the quad's edges are (1, 0) and (-1, 1) in the first triangle's (e1, e2)
-    flat = np.array([[2.0, -1.0], [-1.0, 1.0]]) / 12 * _OVERLAP
-    centre = np.tile(np.array([[0.5, 0.0, 0.5]]), (len(pairs), 1))
-    return _constant(pairs, centre, flat, _FLAT, kinds)
+def subdivided_quads(faces: I32) -> I32:
+    """(Q,) int32 the first of eight triangles in a row that were one quad before a subdivision:
+    four quads whose third corner is the same."""
+    n = len(faces) // 8
+    eight = faces[: 8 * n].reshape(n, 8, 3)
+    corner, middle = eight[:, ::2, 0], eight[:, ::2, 2]
+    are_quads = (corner == eight[:, 1::2, 0]).all(1) & (middle == eight[:, 1::2, 1]).all(1)
+    return ints32(8 * np.flatnonzero(are_quads & (middle == middle[:, :1]).all(1)))
+
+
+def merged(firsts: I32, size: int, kinds: I32) -> Samples:
+    """One Gaussian for each quad of `size` 2 or 8 triangles: firsts (Q,) its first triangle, as
+    whole_quads or subdivided_quads give it; kinds (Q,)."""
+    # in the first triangle's (e1, e2) a quad's edges are (1, 0) and (-1, 1); of the quad before
+    # the subdivision they are twice that
+    flat = np.array([[2.0, -1.0], [-1.0, 1.0]]) / 12 * _OVERLAP * (4 if size == 8 else 1)
+    place = [0.0, 0.0, 1.0] if size == 8 else [0.5, 0.0, 0.5]
+    return _constant(firsts, np.tile(np.array([place]), (len(firsts), 1)), flat, _FLAT, kinds)
 
 
 def _cut_centres(n: int) -> F64:

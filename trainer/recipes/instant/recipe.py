@@ -16,12 +16,13 @@ from avatar_rt.errors import ParameterError
 from avatar_rt.head import load_builtin
 from avatar_rt.head.model import HeadModel
 from avatar_rt.types import Camera, FaceParams
-from trainer.portrait.colors import Seen, hair_colors, look, skin_colors, step
+from trainer.portrait.colors import Seen, hair_colors, look, skin_colors
 from trainer.portrait.features import paint_features, paint_lashes
 from trainer.portrait.fit import fit_head
 from trainer.portrait.hair import hair_mesh
 from trainer.portrait.headfit import HeadFit
 from trainer.portrait.layout import lay_gaussians
+from trainer.portrait.maps import step
 from trainer.portrait.mask import head_masks
 from trainer.portrait.mouth import with_placed_teeth
 from trainer.portrait.photo import Photo, photo_from_array, read_photo
@@ -29,11 +30,13 @@ from trainer.portrait.refine import refine
 from trainer.portrait.scene import Scene, build_scene
 from trainer.portrait.strands import grain
 from trainer.portrait.subject import find_subject, view_of
-from trainer.portrait.surface import Kind, Samples
+from trainer.portrait.surface import EYES, HAIRS, Kind, Samples
 
 Progress = Callable[[str, float], None]
 Note = Callable[[str], None]
-REFINEMENTS = 5
+REFINEMENTS = 15
+_IRIS_LEEWAY, _WHITE_LEEWAY = 0.4, 0.16
+"""How far colours of eyes may follow the photograph."""
 
 
 def _silent(_step: str, _fraction: float) -> None:
@@ -89,9 +92,12 @@ def make_avatar(
     painted = paint(scene, samples, seen)
     progress("match the photograph", 0.75)
     matched = refine(scene, samples, painted, seen.follow, REFINEMENTS)
+    matched = _steady_eyes(scene, samples, painted, matched)
     # what was matched goes on into what was not seen
     filled = paint(scene, samples, seen.after(matched), features=matched)
-    colors = filled + step(seen.follow, 0.05, 0.35)[:, None] * (matched - filled)
+    skin = samples.kinds == Kind.SKIN
+    kept = np.where(skin, step(seen.follow, 0.15, 0.5), step(seen.follow, 0.05, 0.35))
+    colors = floats32(filled + kept[:, None] * (matched - filled))
     return Avatar(
         scene.rig,
         samples.gaussians(colors),
@@ -107,7 +113,7 @@ def paint(scene: Scene, samples: Samples, seen: Seen, features: F32 | None = Non
     colors = skin_colors(scene, samples, seen, rng)
     rest = floats64(samples.means(scene.rig.vertices, scene.rig.faces))
     streaks = np.zeros(len(samples), np.float32)
-    hair = samples.kinds == Kind.HAIR
+    hair = np.isin(samples.kinds, HAIRS)
     if hair.any():
         streaks[hair] = grain(scene, rest[hair], rng)
     colors = colors + hair_colors(scene, samples, seen, streaks)
@@ -116,6 +122,20 @@ def paint(scene: Scene, samples: Samples, seen: Seen, features: F32 | None = Non
         return paint_features(scene, samples, seen, colors, rng)
     own = (samples.kinds == Kind.SKIN) | hair
     return floats32(np.where(own[:, None], colors, features))
+
+
+def _steady_eyes(scene: Scene, samples: Samples, painted: F32, matched: F32) -> F32:
+    """`matched` (N, 3) where eyes keep near to what was painted: the shadows and lights of one
+    photograph must not turn with them, least of all on the white, where they would be seen."""
+    out = matched.copy()
+    rest = samples.means(scene.rig.vertices, scene.rig.faces)
+    for kind, joint in zip(EYES, ("left_eye", "right_eye"), strict=True):
+        mine = np.flatnonzero(samples.kinds == kind)
+        eye = rest[mine] - scene.rig.joints[scene.rig.joint_names.index(joint)]
+        angle = np.arctan2(np.hypot(eye[:, 0], eye[:, 1]), eye[:, 2])
+        leeway = (_IRIS_LEEWAY + (_WHITE_LEEWAY - _IRIS_LEEWAY) * step(angle, 0.40, 0.50))[:, None]
+        out[mine] = painted[mine] + np.clip(matched[mine] - painted[mine], -leeway, leeway)
+    return out
 
 
 def _metadata(
