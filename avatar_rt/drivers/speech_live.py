@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections import deque
+from typing import NamedTuple
 
 import numpy as np
 
-from avatar_rt.arrays import I16, Array
+from avatar_rt.arrays import F32, I16, Array
 from avatar_rt.audio import Audio, check_rate, mono16
 from avatar_rt.drivers.base import ClosingDriver
 from avatar_rt.drivers.speech_child import Child
@@ -23,6 +24,15 @@ _KEPT_S = 10.0
 _WAITING_S = 1.0
 _SLACK_S = 0.06
 _STALE_S, _REST_S = 0.3, 0.2
+
+
+class _State(NamedTuple):
+    """The face at one moment of the sound."""
+
+    time: float
+    """Seconds from the beginning of the sound."""
+    arkit: F32
+    head: F32
 
 
 class LiveSpeechDriver(ClosingDriver):
@@ -53,7 +63,7 @@ class LiveSpeechDriver(ClosingDriver):
         self._closed = False
         self._turn = threading.Condition()
         self._error: DriverError | None = None
-        self._states: deque[np.void] = deque(maxlen=100)
+        self._states: deque[_State] = deque(maxlen=100)
         self._head: float | None = None
         self._read_at = self._fresh_at = 0.0
         self._fresh: float | None = None
@@ -79,7 +89,7 @@ class LiveSpeechDriver(ClosingDriver):
     def heard_until(self) -> float:
         """Seconds of pushed sound whose face is known; `lag` less than what was listened to."""
         with self._turn:
-            return float(self._states[-1]["time"]) if self._states else 0.0
+            return self._states[-1].time if self._states else 0.0
 
     @property
     def pid(self) -> int:
@@ -121,14 +131,14 @@ class LiveSpeechDriver(ClosingDriver):
             chunk = len(self._heard[-1]) / self._rate if self._heard else 0.0
         if not states:
             return FaceParams(time=now, known=SPOKEN_FOR)
-        newest = float(states[-1]["time"])
+        newest = states[-1].time
         if newest != self._fresh:
             self._fresh, self._fresh_at = newest, now
         head = newest if self._head is None else self._head + max(now - self._read_at, 0.0)
         if newest - head > max(_SLACK_S, 2.0 * chunk):
             head = newest
         self._head, self._read_at = min(head, newest), now
-        rest = np.clip((now - self._fresh_at - _STALE_S) / _REST_S, 0.0, 1.0)
+        rest = min(max((now - self._fresh_at - _STALE_S) / _REST_S, 0.0), 1.0)
         arkit, turned = _between(states, self._head)
         awake = np.float32(1.0 - rest)
         return FaceParams(arkit=arkit * awake, head_pose=turned * awake, time=now, known=SPOKEN_FOR)
@@ -167,16 +177,17 @@ class LiveSpeechDriver(ClosingDriver):
             state = np.frombuffer(data, RECORD)[0]
             if state["time"] >= 0:
                 with self._turn:
-                    self._states.append(state)
+                    self._states.append(_State(float(state["time"]), state["arkit"], state["head"]))
         if not self._closed:
             self._error = self._child.failure()
 
 
-def _between(states: list[np.void], time: float) -> tuple[Array, Array]:
+def _between(states: list[_State], time: float) -> tuple[F32, F32]:
     """Weights (52,) and head (3,) at `time`, between the two states around it."""
-    later = next((k for k, s in enumerate(states) if s["time"] >= time), len(states) - 1)
-    a, b = states[max(later - 1, 0)], states[later]
-    span = float(b["time"] - a["time"])
-    share = np.float32(np.clip((time - a["time"]) / span, 0.0, 1.0) if span > 0 else 1.0)
-    arkit = a["arkit"] + share * (b["arkit"] - a["arkit"])
-    return arkit, a["head"] + share * (b["head"] - a["head"])
+    k = len(states) - 1
+    while k > 0 and states[k - 1].time >= time:
+        k -= 1
+    a, b = states[max(k - 1, 0)], states[k]
+    span = b.time - a.time
+    share = np.float32(min(max((time - a.time) / span, 0.0), 1.0) if span > 0 else 1.0)
+    return a.arkit + share * (b.arkit - a.arkit), a.head + share * (b.head - a.head)
