@@ -7,6 +7,7 @@ import numpy as np
 from avatar_rt import _core
 from avatar_rt.arrays import floats32, floats64, ints32
 from avatar_rt.avatar import triangle_frames
+from avatar_rt.head.subdivide import subdivide, triangles
 from avatar_rt.rotation import matrix_from_axis_angle
 from avatar_rt.types import Camera
 from trainer.portrait.surface import (
@@ -14,8 +15,9 @@ from trainer.portrait.surface import (
     Samples,
     bound,
     cut_triangles,
-    quad_pairs,
+    merged,
     quats_from_matrices,
+    subdivided_quads,
     whole_quads,
 )
 
@@ -99,11 +101,23 @@ def test_cut_triangles_cover_the_sheet_at_every_fineness() -> None:
 
 def test_whole_quads_cover_the_sheet() -> None:
     vertices, faces = grid()
-    assert quad_pairs(faces).all()
-    firsts = ints32(np.arange(0, len(faces), 2))
-    made = whole_quads(firsts, ints32(np.full(len(firsts), Kind.SKIN)))
+    firsts = whole_quads(faces)
+    assert (firsts == np.arange(0, len(faces), 2)).all()
+    made = merged(firsts, 2, ints32(np.full(len(firsts), Kind.SKIN)))
     assert alpha(made, vertices, faces)[30:130, 30:130].min() > 0.9
-    assert not quad_pairs(faces[1:]).any()
+    assert not len(whole_quads(faces[1:]))
+
+
+def test_quads_from_before_a_subdivision_cover_the_sheet() -> None:
+    vertices, faces = grid()
+    quads = np.column_stack([faces[::2, 0], faces[::2, 1], faces[::2, 2], faces[1::2, 2]])
+    matrix, finer = subdivide(ints32(quads), len(vertices))
+    fine, fine_faces = floats32(matrix @ vertices), triangles(finer)
+    firsts = subdivided_quads(fine_faces)
+    assert len(firsts) == len(quads)
+    made = merged(firsts, 8, ints32(np.zeros(len(firsts))))
+    assert alpha(made, fine, fine_faces)[30:130, 30:130].min() > 0.9
+    assert not len(subdivided_quads(faces))
 
 
 def test_covering_gaussians_stretch_with_their_triangles() -> None:

@@ -90,7 +90,7 @@ def _allowed(scene: Scene, samples: Samples, pixels: F32) -> tuple[F32, F32, F32
     worn[samples.kinds != Kind.SKIN] = 0
     allowed = skin
     near = 0.6 * step(outline, 1.2, 3.0) * step(off_eyes, 0.0, 1.0)
-    near *= step(-in_mouth, 0.2, 1.2) * step(bare, -2.5, -0.5)
+    near *= step(-in_mouth, 0.2, 1.2) * step(bare, -1.2, 0.2)
     inside = at_pixels(signed_distance(hair), pixels) / unit
     of_hair = np.isin(samples.kinds, HAIRS)
     allowed[of_hair] = (step(inside, 0.3, 1.2) * step(outline, 1.2, 3.5))[of_hair]
@@ -158,9 +158,10 @@ def skin_colors(scene: Scene, samples: Samples, seen: Seen, rng: np.random.Gener
         grain = float(np.std(detail[good] @ [0.3, 0.6, 0.1]))
         plain = ~found
         filled[plain] = rng.normal(0, 0.35 * min(grain, 0.03), (int(plain.sum()), 1))
-    own = trust[:, None] * photo + (1 - trust[:, None]) * (spread + filled)
+    own = floats32(trust[:, None] * photo + (1 - trust[:, None]) * (spread + filled))
     colors = np.zeros((len(samples), 3), np.float32)
-    colors[skin] = _clothed(scene, mine, own, trust, seen.worn[skin], photo, rest)
+    worn = seen.worn[skin]
+    colors[skin] = _clothed(scene, mine, own, trust, worn, photo, floats64(rest))
     return colors
 
 

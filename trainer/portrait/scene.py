@@ -83,7 +83,7 @@ def _opened(view: View, fit: HeadFit, camera: Camera) -> F32:
     lids = np.any([view.polygon(outline) for outline in (LEFT_EYE, RIGHT_EYE)], axis=0)
     lips = view.polygon(INNER_LIPS)
     inside = signed_distance(lids | lips)
-    smooth = cv2.GaussianBlur(inside, (0, 0), max(1.0, 0.7 * view.unit))
+    smooth = floats32(cv2.GaussianBlur(inside, (0, 0), max(1.0, 0.7 * view.unit)))
     slope = np.stack([cv2.Sobel(smooth, cv2.CV_32F, *d, scale=0.125) for d in ((1, 0), (0, 1))], -1)
     pixels = view.pixels[:, :2]
     outward = -at_pixels(floats32(slope), pixels)
