@@ -28,6 +28,8 @@ class Offer:
 
     sdp: str
     wants_sound: bool
+    shuns_loopback: bool
+    """Firefox reaches this machine by any of its addresses but 127.0.0.1."""
 
 
 def parse_offer(body: bytes, limits: Limits) -> Offer:
@@ -43,7 +45,11 @@ def parse_offer(body: bytes, limits: Limits) -> Offer:
         raise ParameterError("'sdp' must be a string")
     description = check_sdp(sdp, limits)
     hears = [m for m in description.media if m.kind == "audio" and m.direction in _RECEIVING]
-    return Offer(sdp, wants_sound=bool(hears) and hears[0] is _first(description, "audio"))
+    return Offer(
+        sdp,
+        wants_sound=bool(hears) and hears[0] is _first(description, "audio"),
+        shuns_loopback=(description.origin or "").startswith("mozilla"),
+    )
 
 
 def check_sdp(sdp: str, limits: Limits) -> SessionDescription:

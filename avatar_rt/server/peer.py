@@ -37,7 +37,7 @@ class Peer:
     """A connection that sends one picture and one voice, and takes camera, microphone, messages."""
 
     def __init__(self, settings: VideoSettings, *, loopback_only: bool) -> None:
-        """loopback_only: sends and takes nothing beyond this machine."""
+        """loopback_only: binds to 127.0.0.1 alone, wherever the far end can reach that."""
         offer_playout_delay()
         self.video, self.voice = VideoTrack(), VoiceTrack()
         self._settings, self._loopback_only = settings, loopback_only
@@ -78,7 +78,7 @@ class Peer:
             for transceiver in pc.getTransceivers():
                 if transceiver.kind == "video" and transceiver is not picture:
                     fit_receiver(transceiver.receiver)
-            self._choose_addresses()
+            self._choose_addresses(loopback_only=self._loopback_only and not offer.shuns_loopback)
             await pc.setLocalDescription(await pc.createAnswer())
         except OperationError as error:
             wanted = "H.264 (packetization-mode 1) or VP8, and Opus"
@@ -109,14 +109,14 @@ class Peer:
         s = self._settings
         return max(h264_level(s.width, s.height, s.fps), _MIN_STATED_LEVEL)
 
-    def _choose_addresses(self) -> None:
+    def _choose_addresses(self, *, loopback_only: bool) -> None:
         """aioice leaves loopback out, without which a machine that is offline cannot see itself."""
         pc = self._connection
         transports = {t.receiver.transport for t in pc.getTransceivers()}
         if pc.sctp is not None:
             transports.add(pc.sctp.transport)
         for connection in {transport.transport._connection for transport in transports}:
-            gather_from(connection, loopback_only=self._loopback_only)
+            gather_from(connection, loopback_only=loopback_only)
 
 
 def gather_from(connection: Any, *, loopback_only: bool) -> None:

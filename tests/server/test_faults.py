@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 from aiortc import RTCConfiguration, RTCPeerConnection
 
@@ -37,7 +38,11 @@ async def _post(running: Running, body: bytes) -> tuple[int, str]:
 async def test_the_offer_that_the_faults_are_made_from_is_good() -> None:
     sdp = await good_sdp()
     body = json.dumps({"type": "offer", "sdp": sdp}).encode()
-    assert parse_offer(body, Limits()).wants_sound
+    offer = parse_offer(body, Limits())
+    assert offer.wants_sound and not offer.shuns_loopback
+    firefox = re.sub("^o=.*$", "o=mozilla...THIS_IS_SDPARTA 1 0 IN IP4 0.0.0.0\\r", sdp, flags=re.M)
+    body = json.dumps({"type": "offer", "sdp": firefox}).encode()
+    assert parse_offer(body, Limits()).shuns_loopback
     unchanged = [name for name, fault in SDP_FAULTS.items() if fault(sdp) == sdp]
     assert not unchanged, "these faults change nothing"
 
