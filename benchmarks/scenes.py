@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from avatar_rt.arrays import F32, F64, I32, floats32, floats64, ints32
+from avatar_rt._core import AvatarCore
+from avatar_rt.arrays import F64, I32, floats32, floats64, ints32
 from avatar_rt.avatar import Gaussians
 from avatar_rt.head.rig import Rig, RigPose
 from avatar_rt.types import Camera
@@ -186,11 +187,11 @@ def synthetic_head(gaussians: int = 78_000, seed: int = 0) -> Scene:
     return Scene(rig, bound)
 
 
-def arrays_of(scene: Scene) -> tuple[F32 | I32, ...]:
-    """The arrays in the order that AvatarCore takes them, `frame` left out."""
+def core_of(scene: Scene, threads: int) -> AvatarCore:
+    """The scene in the native core."""
     r, g = scene.rig, scene.gaussians
-    return (
+    return AvatarCore(
         r.vertices, r.faces, r.expression_basis, r.joints, r.parents, r.weights,
-        r.pose_correctives, g.triangles, g.barycentric, g.offsets, g.quats, g.scales, g.opacities,
-        g.colors,
+        r.pose_correctives, g.frame, g.triangles, g.barycentric, g.offsets, g.quats, g.scales,
+        g.opacities, g.colors, threads,
     )  # fmt: skip

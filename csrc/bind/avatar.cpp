@@ -1,5 +1,6 @@
 // AvatarCore: one avatar, animated and rendered.
 #include <atomic>
+#include <cmath>
 #include <memory>
 #include <string>
 #include <utility>
@@ -90,6 +91,13 @@ class AvatarCore {
       if (t.at(k) < t.at(k - 1)) throw py::value_error("triangles: must be ascending");
     }
     const auto b = array<float>(barycentric, "barycentric", {n, 3});
+    for (py::ssize_t k = 0; k < n; ++k) {
+      const double sum = double{b.at(k, 0)} + b.at(k, 1) + b.at(k, 2);
+      if (std::abs(sum - 1) > 1e-3) {  // NaN passes: such a Gaussian is skipped and counted
+        throw py::value_error("barycentric: a row sums to " + std::to_string(sum) +
+                              ", expected 1");
+      }
+    }
     const auto o = array<float>(offsets, "offsets", {n, 3});
     const auto q = array<float>(quats, "quats", {n, 4});
     const auto s = array<float>(scales, "scales", {n, 3});

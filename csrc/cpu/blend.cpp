@@ -103,6 +103,7 @@ void blend(const BlendArgs& args, int tile, Scratch& scratch) {
     for (int k = 16; k < per_block; ++k) s[k] = 0;
   }
   const TilePlace place = place_of(args, tile);
+  expect_tile(args, place.x, place.y);
   const std::size_t n = collect(args, tile, scratch);
   sort_by_depth(scratch, n);
   const float threshold = exponent_level(args.log2_alpha_min);

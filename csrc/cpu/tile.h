@@ -26,7 +26,7 @@ struct Slice {
 };
 
 // A tile's entries, in the order of their Gaussians, into scratch.entries. Returns how many.
-AVATAR_RT_INLINE std::size_t collect(const BlendArgs& args, int tile, Scratch& scratch) {
+[[gnu::noinline]] static std::size_t collect(const BlendArgs& args, int tile, Scratch& scratch) {
   std::size_t n = 0;
   for (int k = 0; k < args.segment_count; ++k) {
     const Segment& segment = args.segments[k];
@@ -56,7 +56,7 @@ AVATAR_RT_INLINE void sort_digit(const std::uint64_t* from, std::uint64_t* to, s
 // scratch.keys = (depth - nearest) << 32 | place in scratch.entries, ascending. Most of a tile's
 // depths are apart in their upper sixteen significant bits: two passes order those, and one over
 // neighbours settles the rest; where that would be slow, four passes do it all.
-AVATAR_RT_INLINE void sort_by_depth(Scratch& scratch, std::size_t n) {
+[[gnu::noinline]] static void sort_by_depth(Scratch& scratch, std::size_t n) {
   std::uint32_t nearest = ~0u, farthest = 0;
   for (std::size_t i = 0; i < n; ++i) {
     const std::uint32_t d = scratch.entries[i].depth;
@@ -94,7 +94,7 @@ AVATAR_RT_INLINE void sort_by_depth(Scratch& scratch, std::size_t n) {
 }
 
 // For each block the slice's splats that touch it, in order. masks has room for whole packs of 64.
-AVATAR_RT_INLINE void list_blocks(Slice& slice, const std::uint64_t* masks, int n) {
+[[gnu::noinline]] static void list_blocks(Slice& slice, const std::uint64_t* masks, int n) {
   std::memset(slice.lengths, 0, sizeof slice.lengths);
 #if defined(__AVX512VBMI2__)
   // 64 masks of 64 bits are transposed: bytes first, then each bit of a byte by a sign mask
@@ -145,15 +145,20 @@ AVATAR_RT_INLINE void list_blocks(Slice& slice, const std::uint64_t* masks, int 
 
 // The next splats of the sorted tile, from key `at` on, that touch a block of `alive`; at moves past
 // them. Returns how many there are in the slice.
-AVATAR_RT_INLINE int cut_slice(const BlendArgs& args, const Scratch& scratch, std::size_t n,
+[[gnu::noinline]] static int cut_slice(const BlendArgs& args, const Scratch& scratch, std::size_t n,
                                std::size_t& at, std::uint64_t alive, float left, float top,
                                Slice& slice) {
+  constexpr std::size_t kAhead = 16;
+  const bool rgb = args.channels == 3 && args.colors != nullptr;
+  const auto stride = static_cast<std::size_t>(args.color_stride);
   alignas(64) std::uint64_t masks[kSlice + 64];
   int count = 0;
   for (; at < n && count < kSlice; ++at) {
-    if (at + 8 < n) {
-      const Entry& next = scratch.entries[static_cast<std::uint32_t>(scratch.keys[at + 8])];
-      __builtin_prefetch(args.splats + next.splat);
+    if (at + kAhead < n) {  // splats and colours lie in the order of Gaussians, not of depth
+      const auto next = static_cast<std::uint32_t>(scratch.keys[at + kAhead]);
+      const std::size_t splat = scratch.entries[next].splat;
+      __builtin_prefetch(args.splats + splat);
+      if (rgb) __builtin_prefetch(args.colors + splat * stride);
     }
     const auto ref = static_cast<std::uint32_t>(scratch.keys[at]);
     const Entry& entry = scratch.entries[ref];
@@ -168,8 +173,8 @@ AVATAR_RT_INLINE int cut_slice(const BlendArgs& args, const Scratch& scratch, st
     t.l22 = s.l22;
     t.v0 = -(s.l22 * dy);
     t.level = s.level;
-    if (args.channels == 3 && args.colors != nullptr) {
-      const float* color = args.colors + std::size_t{entry.splat} * args.color_stride;
+    if (rgb) {
+      const float* color = args.colors + entry.splat * stride;
       t.r = color[0];
       t.g = color[1];
       t.b = color[2];
@@ -210,16 +215,20 @@ struct BlockGrid {
   F x[kBlockLanes], y[kBlockLanes];
 };
 
+alignas(64) static constexpr float kColumn[kBlockPixels] = {0.5f, 1.5f, 2.5f, 3.5f, 0.5f, 1.5f,
+                                                            2.5f, 3.5f, 0.5f, 1.5f, 2.5f, 3.5f,
+                                                            0.5f, 1.5f, 2.5f, 3.5f};
+alignas(64) static constexpr float kRow[kBlockPixels] = {0.5f, 0.5f, 0.5f, 0.5f, 1.5f, 1.5f,
+                                                         1.5f, 1.5f, 2.5f, 2.5f, 2.5f, 2.5f,
+                                                         3.5f, 3.5f, 3.5f, 3.5f};
+
 AVATAR_RT_INLINE BlockGrid grid_of(int block) {
-  alignas(64) float x[kBlockPixels], y[kBlockPixels];
-  for (int k = 0; k < kBlockPixels; ++k) {
-    x[k] = static_cast<float>(kBlock * (block % 8) + k % 4) + 0.5f;
-    y[k] = static_cast<float>(kBlock * (block / 8) + k / 4) + 0.5f;
-  }
+  const auto left = static_cast<float>(kBlock * (block % 8));
+  const auto top = static_cast<float>(kBlock * (block / 8));
   BlockGrid grid;
   for (int v = 0; v < kBlockLanes; ++v) {
-    grid.x[v] = load(x + v * kWidth);
-    grid.y[v] = load(y + v * kWidth);
+    grid.x[v] = load(kColumn + v * kWidth) + left;
+    grid.y[v] = load(kRow + v * kWidth) + top;
   }
   return grid;
 }
