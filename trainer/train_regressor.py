@@ -11,6 +11,7 @@ same pictures.
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from importlib import resources
 from pathlib import Path
@@ -21,7 +22,7 @@ from rich.progress import track
 from scipy.optimize import linear_sum_assignment
 
 from avatar_rt.arkit import ARKIT_MIRROR, ARKIT_NAMES
-from avatar_rt.arrays import F32, F64, I32, Bool, floats32, floats64, ints32
+from avatar_rt.arrays import F32, F64, I32, Array, Bool, floats32, floats64, ints32
 from avatar_rt.face.engines import mediapipe
 from avatar_rt.face.expression import (
     CORRECTION_SCALE,
@@ -112,14 +113,14 @@ def mirror_points() -> I32:
     return ints32(linear_sum_assignment(cost)[1])
 
 
-def make_samples(head: HeadModel, people: int, each: int, seed: int) -> dict[str, F32]:
+def make_samples(head: HeadModel, people: int, each: int, seed: int) -> dict[str, Array]:
     """Columns of the pictures' points and truth."""
     made = list(track(samples(head, people, each, seed), "pictures", total=people * (each + 4)))
     names = [f.name for f in fields(made[0])]
     return {name: np.array([getattr(s, name) for s in made]) for name in names}
 
 
-def tabled(columns: dict[str, F32], mirrored: bool) -> Table:
+def tabled(columns: dict[str, Array], mirrored: bool) -> Table:
     """The pictures as they are, or as a mirror would show them."""
     chosen, anchors = regions()
     mean, swap = mean_face(), mirror_points()
@@ -190,7 +191,7 @@ def teach(x: F32, y: F32, seed: int, epochs: int = 60) -> torch.nn.Sequential:
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, epochs)
     inputs, truth = torch.from_numpy(x), torch.from_numpy(y)
     for _ in track(range(epochs), "epochs"):
-        for batch in torch.randperm(len(inputs)).split(128):
+        for batch in torch.split(torch.randperm(len(inputs)), 128):
             seen = inputs[batch] + 0.15 * torch.randn_like(inputs[batch])
             loss = torch.nn.functional.mse_loss(net(seen), truth[batch])
             optimizer.zero_grad()
@@ -230,7 +231,7 @@ def mean_points(head: HeadModel) -> F32:
     return floats32((corners * head.landmark_barycentric[..., None]).sum(1))
 
 
-def learned(columns: dict[str, F32], seed: int) -> dict[str, F32]:
+def learned(columns: dict[str, Array], seed: int) -> dict[str, Array]:
     """The arrays of the regressor's file; prints how well it does on people it has not seen."""
     tables = [tabled(columns, mirrored) for mirrored in (False, True)]
     differences = [from_rest(table) for table in tables]
@@ -278,7 +279,7 @@ def report(said: F32, truth: F32) -> None:
         print(f"{name:22s} mean error {b:4.1f}° from the points alone, {a:4.1f}° corrected")
 
 
-def write(path: Path, arrays: dict[str, F32]) -> None:
+def write(path: Path, arrays: Mapping[str, Array]) -> None:
     """A compressed .npz in one step."""
     with replacing(path) as temporary, temporary.open("wb") as file:
         np.savez_compressed(file, **arrays)

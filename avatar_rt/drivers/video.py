@@ -73,6 +73,11 @@ class VideoDriver(ClosingDriver):
             self._asked = True
         return unless_lost(self._latest, now)
 
+    @property
+    def child_pid(self) -> int | None:
+        """The process id of the tracker; None once it is closed."""
+        return self._child.pid
+
     def close(self) -> None:
         """Ends the child."""
         self._child.close()

@@ -63,6 +63,11 @@ class WebcamDriver(ClosingDriver):
         self._exchange()
         return unless_lost(self._latest, now)
 
+    @property
+    def child_pid(self) -> int | None:
+        """The process id of the tracker; None once it is closed."""
+        return self._child.pid
+
     def close(self) -> None:
         """Ends the child."""
         self._child.close()

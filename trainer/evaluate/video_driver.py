@@ -27,7 +27,7 @@ from rich.progress import track
 from rich.table import Table
 
 from avatar_rt.arkit import ARKIT_INDEX
-from avatar_rt.arrays import F64, floats32, floats64
+from avatar_rt.arrays import F32, F64, floats32, floats64
 from avatar_rt.drivers.recording import Recording, load_recording
 from avatar_rt.drivers.video import track_video
 from avatar_rt.errors import InputError
@@ -76,14 +76,14 @@ def films(talk: Recording) -> list[Film]:
     still = np.zeros((int(7 * FPS), 52), np.float32)
     spoken = np.concatenate([still[: int(REST * FPS)], talk.arkit])
     return [
-        _film("talk", spoken, SWAY, 0 * LOOK),
-        _film("turn", still, TURN, 0 * LOOK),
-        _film("look", still, 0 * TURN, LOOK),
+        _film("talk", spoken, SWAY, np.zeros(2)),
+        _film("turn", still, TURN, np.zeros(2)),
+        _film("look", still, np.zeros(3), LOOK),
         _film("all at once", spoken, TURN, LOOK),
     ]
 
 
-def _film(name: str, arkit: Any, turn: F64, look: F64) -> Film:
+def _film(name: str, arkit: F32, turn: F64, look: F64) -> Film:
     seconds = np.arange(len(arkit))[:, None] / FPS - REST
     begun = np.clip(seconds, 0, 1)
     turns = floats64(begun * turn * np.sin(2 * np.pi * seconds / TURN_PERIODS))
