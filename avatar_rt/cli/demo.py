@@ -57,7 +57,10 @@ def demo_avatar(console: Console) -> Avatar:
         try:
             return Avatar.load(path)
         except FileFormatError as error:
-            console.print(f"The cached avatar is not whole ({error.problem}): making it again.")
+            console.print(
+                f"The cached avatar is not whole ({error.problem}): making it again.",
+                soft_wrap=True,
+            )
     make.check_make_extra()
     console.print("Making an avatar of NASA's portrait of Eileen Collins; only this first time.")
     with tempfile.TemporaryDirectory() as folder:

@@ -128,6 +128,18 @@ async def test_figures_tell_when_a_picture_was_made(serve: Serve) -> None:
         assert 0 <= figures["rtp_origin"] < 2**32
 
 
+async def test_closing_the_server_ends_its_calls(serve: Serve) -> None:
+    async with serve() as running:
+        caller = Viewer(running)
+        await caller.call()
+        caller.say(type="drive", source="clip")
+        await until(lambda: len(running.studio.scenes) == 2)
+        studio = running.studio
+    assert not studio.sessions
+    await until(lambda: caller.connection.connectionState == "closed")
+    await caller.close()
+
+
 async def test_nothing_stays_behind_when_calls_end(serve: Serve) -> None:
     threads = threading.active_count()
     async with serve() as running:

@@ -120,7 +120,17 @@ function stopCapture() {
   for (const kind of Object.values(UPLINK)) call.sendUp(kind, null);
 }
 
-for (const radio of radios) radio.addEventListener("change", () => choose(radio.value));
+// Arrow keys pass over the devices on their way; only whoever stays on one means it.
+let passing = 0;
+let byKey = false;
+$("drivers").addEventListener("keydown", () => { byKey = true; });
+$("drivers").addEventListener("pointerdown", () => { byKey = false; });
+for (const radio of radios) {
+  radio.addEventListener("change", () => {
+    clearTimeout(passing);
+    passing = setTimeout(() => choose(radio.value), byKey && radio.value in UPLINK ? 800 : 0);
+  });
+}
 
 // ---- a text --------------------------------------------------------------------------------------
 
@@ -154,6 +164,8 @@ $("sound").addEventListener("click", () => {
 });
 
 addEventListener("pagehide", () => call.end());
+// a page that the browser had kept for "back" has no call any more
+addEventListener("pageshow", ({ persisted }) => persisted && location.reload());
 
 /** For the tests and benchmarks, which look at the same figures. */
 window.avatarRt = { call, figures, orbit, video };

@@ -36,6 +36,10 @@ export class Call extends EventTarget {
 
   /** Starts, and from then on keeps the call up. Events: picture, message, status. */
   async start() {
+    if (!window.RTCPeerConnection) {
+      this.#status("failed", "This browser has no WebRTC, or it is switched off.");
+      return;
+    }
     this.#status("connecting", this.#attempt ? "Connecting again …" : "Connecting …");
     try {
       await this.#connect();
