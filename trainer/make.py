@@ -21,11 +21,12 @@ from avatar_rt.avatar import Avatar
 from avatar_rt.errors import AvatarRtError, ParameterError
 
 Progress = Callable[[str, float], None]
-Maker = Callable[[Path, Progress, Callable[[str], None]], Avatar]
+Note = Callable[[str], None]
+Maker = Callable[[Path, Progress, Note], Avatar]
 CANCELLED = 130
 
 
-def _instant(photo: Path, progress: Progress, note: Callable[[str], None]) -> Avatar:
+def _instant(photo: Path, progress: Progress, note: Note) -> Avatar:
     from trainer.recipes import instant  # noqa: PLC0415 - only the chosen recipe is imported
 
     return instant.make_photo(photo, progress=progress, note=note)
