@@ -18,7 +18,7 @@ from avatar_rt.types import FaceParams
 
 JAW_AXES = {"jawOpen": (1.0, 0.0, 0.0), "jawLeft": (0.0, 1.0, 0.0), "jawRight": (0.0, -1.0, 0.0)}
 JAW_TURNS = np.radians(np.arange(0.0, 30.1, 1.5))
-RIDGE = 0.0004
+RIDGE = 0.00015
 """Metres of misfit, root mean square over the moved points, that a coefficient of one standard
 deviation is worth: it keeps a weak basis from shouting."""
 MOVED = 0.0003

@@ -21,6 +21,8 @@ HALF_ANGLE = np.radians(62.0)
 STEPS = np.linspace(0.0, 1.8, 25)
 OVERLAP = 1.07
 """Lids meet a little before the weight reaches one, as trackers' blinks rarely do."""
+SCALES = (0.3, 1.5)
+"""A blink is not scaled further: lids that would need more belong to no plausible eye."""
 SIDES = {"eyeBlinkLeft": "left_eye", "eyeBlinkRight": "right_eye"}
 
 
@@ -100,9 +102,20 @@ def close_lids(rig: Rig, regions: Mapping[str, F32]) -> Rig:
             continue
         eye = Eye.of(rig, regions, side)
         row = rig.expression_names.index(name)
+        scale = np.ones(len(rig.vertices), np.float32)
         for _ in range(2):
-            basis[row] *= _scale(eye, rig.vertices, basis[row])[:, None]
+            again = _scale(eye, rig.vertices, basis[row] * scale[:, None])
+            scale = np.clip(scale * again, *SCALES)
+        basis[row] *= _near_eye(eye, rig.vertices, scale)[:, None]
     return replace(rig, expression_basis=basis)
+
+
+def _near_eye(eye: Eye, vertices: F32, scale: F32) -> F32:
+    """(V,) the scale with growth kept to the lids: brows and cheeks would fold."""
+    away = np.linalg.norm(vertices - vertices[eye.ball].mean(0), axis=1)
+    radius = away[eye.ball].mean()
+    lid = np.clip((1.7 * radius - away) / (0.4 * radius), 0.0, 1.0)
+    return floats32(np.where(scale > 1.0, 1.0 + (scale - 1.0) * lid, scale))
 
 
 def _scale(eye: Eye, vertices: F32, blink: F32) -> F32:

@@ -24,6 +24,8 @@ TONGUE_DROP = np.radians(6.0)
 """How much further than the jaw the tongue turns, about its root, when the jaw is open."""
 TONGUE_SQUEEZE = 0.4
 """The share of its height that it loses."""
+TONGUE_OVER_LIP = 0.003
+"""Metres between the lip and the tongue's underside, for the jaw takes the tongue further down."""
 LIP_REACH = 0.004
 LIP_OVERLAP = 0.0004
 MOUTH_HALF_WIDTH = 0.026
@@ -59,6 +61,33 @@ def lower_tongue(mesh: HeadMesh, neutral: F64) -> F64:
     return shape
 
 
+def lift_tongue(mesh: HeadMesh, neutral: F64, out: F64, opening: F64) -> F64:
+    """(V, 3) what tongueOut adds to the artist's shape `out`: the tongue, lowered at rest, rises
+    over the lower teeth and the lip instead of passing through them.
+
+    opening (V,): how far jawOpen moves each point, which finds the line between the lips.
+    """
+    shape = np.zeros_like(neutral)
+    tongue = mesh.parts == TONGUE
+    place = neutral[tongue] + out[tongue]
+    beyond = place[:, 2] > neutral[mesh.parts == LOWER_TEETH, 2].max()
+    if not beyond.any():
+        return shape
+    middle = _middle(mesh, neutral)
+    lip = _seam_height(neutral[middle], opening[middle])
+    lift = max(lip + TONGUE_OVER_LIP - place[beyond, 1].min(), 0.0)
+    depth = neutral[tongue, 2]
+    forward = (depth - depth.min()) / np.ptp(depth)
+    shape[tongue, 1] = lift * np.clip(1.6 * forward - 0.3, 0.0, 1.0)
+    return shape
+
+
+def _middle(mesh: HeadMesh, neutral: F64) -> Bool:
+    """(V,) the skin of the lower face next to the plane of symmetry."""
+    front = (mesh.parts == SKIN) & (neutral[:, 2] > 0.01) & (np.abs(neutral[:, 0]) < 0.004)
+    return np.asarray(front)
+
+
 def close_lips(mesh: HeadMesh, neutral: F64, expressions: F64) -> F64:
     """The neutral (V, 3) with the slit between the lips closed, each lip moving half way.
 
@@ -67,7 +96,7 @@ def close_lips(mesh: HeadMesh, neutral: F64, expressions: F64) -> F64:
     """
     opening = np.linalg.norm(expressions[ARKIT_INDEX["jawOpen"]], axis=1)
     front = (mesh.parts == SKIN) & (neutral[:, 2] > 0.01) & (np.abs(neutral[:, 0]) < 0.03)
-    middle = front & (np.abs(neutral[:, 0]) < 0.004)
+    middle = _middle(mesh, neutral)
     seam = _seam_height(neutral[middle], opening[middle])
     near = front & (np.abs(neutral[:, 1] - seam) < 3 * LIP_REACH)
     along = np.clip(opening / opening[near].max(), 0.0, 1.0)

@@ -22,7 +22,7 @@ from avatar_rt.head.builtin.mesh import (
     UPPER_TEETH,
     HeadMesh,
 )
-from avatar_rt.head.builtin.mouth import lower_tongue
+from avatar_rt.head.builtin.mouth import lift_tongue, lower_tongue
 from avatar_rt.head.builtin.source import BASE_VERTICES, BaseMesh, Source
 from avatar_rt.rotation import axis_angle_from_matrix, matrix_from_axis_angle
 
@@ -102,6 +102,9 @@ def build_movement(
     )
     expressions[ARKIT_INDEX["jawOpen"]][np.isin(mesh.parts, (LOWER_TEETH, TONGUE))] = 0.0
     expressions[ARKIT_INDEX["jawOpen"]] += lower_tongue(mesh, neutral)
+    opening = np.linalg.norm(shapes[ARKIT_INDEX["jawOpen"]], axis=1)
+    tongue_out = ARKIT_INDEX["tongueOut"]
+    expressions[tongue_out] += lift_tongue(mesh, neutral, shapes[tongue_out], opening)
     for name, factor in LID_FOLLOW.items():
         for side in ("Left", "Right"):
             expressions[ARKIT_INDEX[f"{name}{side}"]] *= factor

@@ -28,6 +28,10 @@ OPPOSITES = (("decr", "incr"), ("in", "out"), ("down", "up"), ("backward", "forw
 SLIDER_STD = 0.4
 """MakeHuman's sliders end where faces stop being plausible; we take that as 2.5 deviations. The
 data come without a population, so this is a judgement, not a measurement."""
+SIDEWAYS = ("head/head-trans-out", "nose/nose-trans-out", "mouth/mouth-trans-out",
+            "neck/neck-trans-out")  # fmt: skip
+SIDEWAYS_STD = 0.12
+"""Faces are crooked, but by little."""
 MAX_STD_METRES = 0.004
 """No slider's deviation moves any point of the face further: adult faces' landmarks scatter by
 about that much after alignment."""
@@ -63,7 +67,7 @@ def read_shapes(source: Source, base: BaseMesh) -> Shapes:
     for name, shape in _slider_directions(source).items():
         names.append(name)
         shapes.append(shape)
-        std.append(SLIDER_STD)
+        std.append(SIDEWAYS_STD if name in SIDEWAYS else SLIDER_STD)
 
     mean = seat_mouth(base, round_mean(base, mean))
     identity = round_identity(base, mean, np.stack(shapes))
