@@ -70,7 +70,8 @@ class FaceParams:
     """What the source speaks for. To the rest, idle motion (blinks, glances, sway) is added: a
     voice knows MOUTH and BROWS; a camera that lost the face knows NONE."""
     measured: bool = False
-    """Whether it comes from a tracker, whose noise wants smoothing."""
+    """Whether it comes from a tracker: its noise wants smoothing, and of parts that it does not
+    know its values mean nothing."""
 
     @classmethod
     def from_arkit(cls, named: Mapping[str, float]) -> FaceParams:

@@ -235,9 +235,10 @@ def _mediapipe(image: U8, truth: F32, rng: np.random.Generator) -> F32 | None:
     side = float((high - low).max())
     x, y = (low + high) / 2 + rng.normal(0, 0.03, 2) * side
     square = Square(float(x), float(y), 1.5 * side)
+    points = None
     for _ in range(3):
         found = points_in(image, square)
         if found is None:
             return None
-        square = found.square()
-    return found.points
+        square, points = found.square(), found.points
+    return points

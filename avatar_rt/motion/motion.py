@@ -18,7 +18,7 @@ SMOOTHING: dict[Channels, Smoothing] = {
     Channels.MOUTH: Smoothing(min_cutoff=3.0, beta=3.0),
     Channels.BROWS: Smoothing(min_cutoff=1.5, beta=1.5),
     Channels.GAZE: Smoothing(min_cutoff=2.0, beta=3.0, speed_cutoff=15.0),
-    Channels.HEAD: Smoothing(min_cutoff=1.2, beta=4.0),
+    Channels.HEAD: Smoothing(min_cutoff=0.9, beta=3.0, speed_cutoff=4.0),
 }
 _BETWEEN_SAMPLES = 14.0
 """Hz of the low-pass that turns a camera's steps into motion at the rate of the frames."""
@@ -63,7 +63,9 @@ class Motion:
                 Layer(self._claimed, self._eased(), 1),
             ]
         )
-        shown = added(shown, params, ~params.known)
+        # what a tracker says of parts that it does not see is a leftover; a voice means its nods
+        if not params.measured:
+            shown = added(shown, params, ~params.known)
         shown = limited(self._faded(now, shown)).with_changes(time=now, known=Channels.ALL)
         self._last = shown
         return shown

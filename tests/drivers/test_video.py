@@ -128,8 +128,11 @@ def test_pushed_pictures_are_followed_and_the_driver_ends_with_its_block() -> No
         assert leaning.head_pose[2] + leaning.neck_pose[2] > still.head_pose[2] + 0.1
         assert driver.read(0.7).known == Channels.ALL
         assert driver.read(0.8).known == Channels.NONE, "what is too old is not known"
+        large = np.repeat(np.repeat(pictures[0], 5, 0), 5, 1)
+        driver.push(large, 1.0)
+        assert first_seen(lambda: driver.read(1.0)).time == 1.0, "shrunk, not refused"
         with pytest.raises(ParameterError, match="uint8"):
-            driver.push(np.zeros((4, 4, 3), np.float32), 1.0)  # type: ignore[arg-type]
+            driver.push(np.zeros((4, 4, 3), np.float32), 1.0)
         pid = driver.child_pid
         assert pid is not None
     with pytest.raises(ProcessLookupError):
@@ -155,10 +158,3 @@ def test_the_death_of_the_tracker_is_an_error_not_a_hang() -> None:
             for _ in range(int(_PATIENCE / 0.02)):
                 driver.read(0.1)
                 time.sleep(0.02)
-
-
-def test_large_pictures_are_shrunk_not_refused() -> None:
-    big = np.repeat(np.repeat(tilting(1)[0], 8, 0), 8, 1)
-    with WebcamDriver() as driver:
-        driver.push(big, 0.0)
-        assert first_seen(lambda: driver.read(0.0)).known == Channels.ALL
