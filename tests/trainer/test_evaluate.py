@@ -14,6 +14,7 @@ from avatar_rt.types import Camera
 from trainer.evaluate import photo, portrayal
 from trainer.evaluate.alignment import Alignment
 from trainer.evaluate.ict_truth import ASSET, IctHead
+from trainer.evaluate.lam_truth import LamHead
 from trainer.evaluate.portrayal import JAW, SMILE, Measured, Motion, Row
 from trainer.evaluate.report import write_report
 from trainer.portrait.fit import fit_head
@@ -152,7 +153,7 @@ def test_the_json_and_the_page_say_the_same(tmp_path: Path) -> None:
     measured = _measured()
     image = measured[0].pictures["0°"][0]
     own = photo.SelfView(29.0, 0.95, 5.25, image, image)
-    result = photo.as_json(own, measured, photo.calibrate(measured))
+    result = photo.as_json(own, measured)
     assert json.loads(json.dumps(result, allow_nan=False)) == result
     view, jaw, smile = result["subjects"]
     assert view["landmark_error_pct"] == 2.5
@@ -167,6 +168,18 @@ def test_the_json_and_the_page_say_the_same(tmp_path: Path) -> None:
     assert "| someone | 30 | 2.50 | 3.00 |" in page
     assert "photo/ict-3.jpg" in page
     assert (tmp_path / "photo" / "ict-3.jpg").stat().st_size < 300_000
+
+
+def test_lam_points_move_with_the_face(assets: Find) -> None:
+    head = LamHead(assets("lam/p2-1.zip"))
+    still, opened = head.points({}), head.points({"jawOpen": 0.6})
+    known = np.isfinite(still).all(1)
+    assert known.sum() == 105
+    assert np.linalg.norm(still[33] - still[263]) > 0.08
+    change = (opened - still)[:, 1]
+    assert change[17] < -0.01  # the lower lip's rim
+    assert abs(change[0]) < 0.003  # the upper lip's
+    assert np.abs(change[[33, 263]]).max() < 1e-3
 
 
 def test_subjects_that_are_none(assets: Find, tmp_path: Path) -> None:

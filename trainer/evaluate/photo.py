@@ -82,8 +82,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for truth in truths:
             progress.update(task, advance=1, description=truth.name)
             measured.append(measure(truth))
-    gains = calibrate(measured)
-    result = as_json(self_view, measured, gains)
+    result = as_json(self_view, measured)
     if given.json:
         print(json.dumps(result))
     out = given.out or (None if given.json else DEFAULT_OUT)
@@ -178,17 +177,23 @@ def _mean_head_points(image: U8, model: HeadModel, camera: Camera) -> F32:
     return Alignment.by_photo(fit.photo_camera(), camera).points(points)
 
 
-def calibrate(measured: Sequence[Measured]) -> dict[tuple[str, str], float]:
-    """(family of truths, motion) → the one factor on our amplitude that suits all its subjects.
+Gains = dict[tuple[str, str], float]
+"""(family of truths, motion) → factor on our amplitude."""
+
+
+def calibrate(measured: Sequence[Measured], *, seen: bool = False) -> Gains:
+    """The one factor per family of truths and motion that suits all its subjects.
 
     How far a shape moves at 1 is a convention of each truth's rig. The jaw stays as it is.
+    seen: of the motion as the detector sees it, instead of the solid one.
     """
     pools: dict[tuple[str, str], list[tuple[float, float]]] = {}
-    for row in (row for one in measured for row in one.rows if row.motion is not None):
-        assert row.motion is not None
-        moved = row.motion.moved()
-        ours, real = row.motion.ours[moved], row.motion.truth[moved]
-        scale = row.motion.unit**2
+    for row in (row for one in measured for row in one.rows):
+        motion = row.seen_motion if seen else row.motion
+        if motion is None:
+            continue
+        moved, scale = motion.moved(), motion.unit**2
+        ours, real = motion.ours[moved], motion.truth[moved]
         sums = float((ours * real).sum()) / scale, float((ours**2).sum()) / scale
         pools.setdefault((_family(row), row.expression), []).append(sums)
     gains = {}
@@ -202,10 +207,9 @@ def _family(row: Row) -> str:
     return "ICT" if row.name.startswith("ict:") else "LAM"
 
 
-def as_json(
-    self_view: SelfView, measured: Sequence[Measured], gains: dict[tuple[str, str], float]
-) -> dict[str, Any]:
+def as_json(self_view: SelfView, measured: Sequence[Measured]) -> dict[str, Any]:
     """The one object that --json prints; null where a figure does not apply."""
+    gains, seen_gains = calibrate(measured), calibrate(measured, seen=True)
     rows = []
     for row in (row for one in measured for row in one.rows):
         entry: dict[str, Any] = {
@@ -226,7 +230,11 @@ def as_json(
                 "motion_gain": _number(gain),
                 "uncalibrated_residual_pct": _number(row.motion.residual(1.0)),
                 "truth_motion_pct": _number(row.motion.truth_size()),
+                "seen_motion_residual_pct": None,
             }
+        if row.seen_motion is not None:
+            gain = seen_gains[_family(row), row.expression]
+            entry["seen_motion_residual_pct"] = _number(row.seen_motion.residual(gain))
         rows.append(entry)
     return {
         "self_view": {"psnr_db": _number(self_view.psnr_db), "ssim": _number(self_view.ssim)},

@@ -29,7 +29,9 @@ face* leaves 100 % of every motion.
 """
 _MOTION = """A residual is what is left of the truth's mean motion, over the points that the truth
 moves by more than 2 %; for smile and blink over lip and lid points, after one factor on our
-amplitude per shape and family of truths. The jaw has no such factor.
+amplitude per shape and family of truths. The jaw has no such factor. Both are measured in 3D, mesh
+against mesh; the last column is what MediaPipe makes of renders of both (LAM only), which for a
+statue's lids and a faint smile is mostly its own noise.
 """
 Columns = Mapping[str, tuple[U8, U8]]
 
@@ -79,12 +81,13 @@ def _page(result: Mapping[str, Any]) -> Iterator[str]:
     yield _MOTION
     yield from _table(
         ("subject", "motion", "truth moves %", "residual %", "factor", "residual without %",
-         "frozen %"),
+         "frozen %", "seen by MediaPipe %"),
         [
             (row["name"], row["expression"], _fixed(row["truth_motion_pct"]),
              _fixed(row["motion_residual_pct"], 0), _fixed(row["motion_gain"]),
              _fixed(row["uncalibrated_residual_pct"], 0),
-             _fixed(row["frozen_face_residual_pct"], 0))
+             _fixed(row["frozen_face_residual_pct"], 0),
+             _fixed(row["seen_motion_residual_pct"], 0))
             for row in rows if row["motion_residual_pct"] is not None
         ],
     )  # fmt: skip
