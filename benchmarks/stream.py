@@ -211,6 +211,7 @@ async def measure(args: argparse.Namespace, avatar: Path) -> dict[str, Any]:
         pages: list[Page] = [await browser.page(url) for _ in range(args.viewers)]
         for page in pages:
             await page.until("window.avatarRt?.video.videoWidth > 0 && avatarRt.call.clock.offset")
+        await pages[0].call("Page.bringToFront")
         await asyncio.sleep(_WARM_S)
         before = await _stats(http, url)
         seen = await pages[0].evaluate(f"{_MEASURE}({args.seconds})")
