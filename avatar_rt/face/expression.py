@@ -37,7 +37,7 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Regressor:
-    """Its weights: a projection per region, then two hidden layers."""
+    """Its weights: a projection per region, then K nets of two hidden layers, whose mean counts."""
 
     points: dict[str, I32]
     """Per region the landmarks looked at."""
@@ -49,7 +49,7 @@ class Regressor:
     projection: F32
     """(D, P): block-diagonal, region by region, scaled to unit variance."""
     layers: tuple[tuple[F32, F32], ...]
-    """(in, out) matrix and (out,) offset of each layer."""
+    """(K, in, out) matrices and (K, 1, out) offsets of each layer."""
     names: tuple[str, ...]
     """The weights among the outputs, which are: these, gaze (2), turn (3)."""
 
@@ -61,11 +61,12 @@ class Regressor:
         """The reading of a face whose features at rest are `rest`, (D,) float32."""
         turn = np.array(euler_from_matrix(face.rotation))
         x = (self.features(face) - rest - self.centre) @ self.projection
-        x = np.concatenate([x, TURN_SCALE * turn]).astype(np.float32)
+        h = floats32(np.concatenate([x, TURN_SCALE * turn]))[None, None]
         for k, (matrix, offset) in enumerate(self.layers):
-            x = x @ matrix + offset
+            h = h @ matrix + offset
             if k + 1 < len(self.layers):
-                x = x / (1 + np.exp(-x))
+                h = h / (1 + np.exp(-h))
+        x = h.mean(axis=(0, 1))
         count = len(self.names)
         arkit = np.zeros(len(ARKIT_NAMES), np.float32)
         arkit[[ARKIT_NAMES.index(n) for n in self.names]] = x[:count]

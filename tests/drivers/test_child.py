@@ -1,4 +1,4 @@
-"""A child process is born, answers, fails, dies and is closed; its parent is told and never hangs."""
+"""A child process is born, answers, fails, dies and is closed, and its parent never hangs."""
 
 from __future__ import annotations
 

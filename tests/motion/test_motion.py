@@ -177,7 +177,7 @@ def test_limits_bring_back_what_no_face_can_do() -> None:
         head_pose=floats32([0, 9, 0]),
         neck_pose=np.array([np.nan, np.inf, 0], np.float32),
         jaw_pose=floats32([2, 0, 0]),
-        eye_pose=floats32([[0, 2, 0], [0, 0, 0.1]]),
+        eye_pose=np.array([[0, 2, 0], [0, 0, 0.1]], np.float32),
         translation=floats32([5, 0, 0]),
     )
     tame = limited(wild)
