@@ -174,6 +174,20 @@ async def _own_driver(stand: Stand, kind: type) -> object:
     raise AssertionError(f"no scene is driven by a {kind.__name__}")
 
 
+async def test_a_choice_stands_while_the_server_speaks_of_other_things(page: Page) -> None:
+    await choose(page, "text")
+    await page.click("[data-orbit=left]")
+    await page.until("document.querySelector('#stream-notes').textContent.includes('your own')")
+    assert await page.evaluate("document.querySelector('input[value=text]').checked")
+    assert not await page.evaluate("document.querySelector('#speech').hidden")
+    await page.evaluate("document.querySelector('#text').value = ' '")
+    await page.click("#speech .primary")
+    await page.until("!document.querySelector('#notice').hidden")
+    said = await page.evaluate("document.querySelector('#notice').textContent")
+    assert "type what shall be said" in said
+    assert not await page.evaluate("document.querySelector('#speech').hidden"), "to be mended"
+
+
 async def test_the_webcam_drives_the_face(stand: Stand, page: Page) -> None:
     await choose(page, "webcam")
     driver = await _own_driver(stand, WebcamFace)

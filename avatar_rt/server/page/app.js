@@ -20,6 +20,8 @@ const orbit = new Orbit($("stage"), document.querySelectorAll("[data-orbit]"), (
 });
 let limits = { text_characters: 600 };
 let chosen = "shared";
+// Chosen here, and not yet confirmed by the server: until then its word on the driver is old.
+let asked = null;
 
 function notice(text) {
   $("notice").textContent = text;
@@ -46,14 +48,19 @@ call.addEventListener("picture", ({ detail: { stream } }) => {
 call.addEventListener("open", () => {
   // a new line knows nothing of what was chosen on the one before
   if (!orbit.still) call.send({ type: "camera", yaw: orbit.yaw, pitch: orbit.pitch, zoom: orbit.zoom });
-  if (chosen in UPLINK || chosen === "idle" || chosen === "clip") call.send({ type: "drive", source: chosen });
+  if (chosen !== "shared") asked = chosen;
+  if (!["shared", "text"].includes(chosen)) call.send({ type: "drive", source: chosen });
 });
 
 call.addEventListener("message", ({ detail: message }) => {
   if (message.type === "state") showState(message);
   else if (message.type === "stats") figures.heard(message);
   else if (message.type === "make") photo.progress(message);
-  else if (message.type === "error") notice(message.error);
+  else if (message.type === "error") {
+    notice(message.error);
+    // the server goes back to what it did before; a text stays, to be mended
+    if (chosen !== "text") asked = null;
+  }
 });
 
 function showState(state) {
@@ -68,20 +75,28 @@ function showState(state) {
   $("stage").style.aspectRatio = `${width} / ${height}`;
   const cameras = state.camera === "own" ? "a camera of your own" : "the camera that all share";
   $("stream-notes").textContent = `${width}×${height}, ${fps} asked for, ${codec}; ${cameras}.`;
-  if (state.drive !== chosen) choose(state.drive, { tell: false });
+  if (state.drive === asked) asked = null;
+  else if (asked === null && state.drive !== chosen) follow(state.drive);
   photo.state(state);
   countText();
 }
 
 // ---- what moves the face -------------------------------------------------------------------------
 
-async function choose(source, { tell = true } = {}) {
+/** Shows a driver as chosen. */
+function follow(source) {
   chosen = source;
-  notice("");
   for (const radio of radios) radio.checked = radio.value === source;
   $("speech").hidden = source !== "text";
   if (!(source in UPLINK)) stopCapture();
-  if (!tell || source === "text") return;
+}
+
+/** Chooses a driver and asks the server for it. */
+async function choose(source) {
+  notice("");
+  asked = source;
+  follow(source);
+  if (source === "text") return; // when there is something to say
   if (source in UPLINK && !(await startCapture(source))) return;
   if (chosen === source) call.send({ type: "drive", source });
 }
@@ -95,7 +110,7 @@ async function startCapture(source) {
       return false;
     }
     const [track] = stream.getTracks();
-    track.addEventListener("ended", () => chosen === source && notice("The device was disconnected."));
+    track.addEventListener("ended", () => chosen === source && notice("The device was disconnected. Choose again."));
     await call.sendUp(UPLINK[source], track);
     if (source === "webcam") {
       $("self").srcObject = stream;
@@ -150,6 +165,7 @@ $("text").addEventListener("keydown", (event) => {
 $("speech").addEventListener("submit", (event) => {
   event.preventDefault();
   notice("");
+  asked = "text";
   call.send({ type: "drive", source: "text", text: $("text").value });
 });
 $("hush").addEventListener("click", () => call.send({ type: "stop" }));

@@ -45,7 +45,9 @@ export class Call extends EventTarget {
       await this.#connect();
     } catch (error) {
       this.#hangUp();
-      this.#status("failed", error.message || "The server cannot be reached.");
+      // what fetch says when nobody answers is not meant for people
+      const silent = error instanceof TypeError || !error.message;
+      this.#status("failed", silent ? "The server cannot be reached." : error.message);
       this.#again();
     }
   }
