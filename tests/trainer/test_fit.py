@@ -12,12 +12,12 @@ from avatar_rt.head import HeadModel, load_builtin
 from avatar_rt.rotation import axis_angle_from_matrix, matrix_from_euler
 from avatar_rt.types import Camera, FaceParams
 from tests.factory import small_avatar
-from trainer.portrait.fit import fit_head
+from trainer.portrait.fit import fit_head, nose_shift
 from trainer.portrait.freeform import Surface
 from trainer.portrait.geometry import posed_vertices
 from trainer.portrait.headfit import HeadFit
 from trainer.portrait.landmark_rig import LandmarkRig
-from trainer.portrait.points import INNER_LIPS, LIPS
+from trainer.portrait.points import INNER_LIPS, LIPS, NOSE_BASE, NOSE_TIP
 from trainer.portrait.solve import CAMERA_AXES, project
 
 SIZE = 512
@@ -160,6 +160,15 @@ def test_landmark_derivatives(model: HeadModel, identity: F64) -> None:
         change = np.tensordot(step, derivative, 1)
         error = rig.points(*there) - points - change
         assert np.abs(error).max() < 0.06 * np.abs(change).max()
+
+
+def test_a_flat_nose_is_moved_forward_only_as_far_as_missing(model: HeadModel) -> None:
+    rig = LandmarkRig.of(model)
+    shift = nose_shift(rig)
+    assert 0.001 < shift[NOSE_TIP] < 0.006
+    assert shift[NOSE_BASE] == 0
+    again = rig.shifted(floats64(shift[:, None] * [0.0, 0.0, 1.0]))
+    np.testing.assert_allclose(nose_shift(again), 0, atol=1e-9)
 
 
 def test_bending_is_local_and_carries_loose_parts(model: HeadModel) -> None:

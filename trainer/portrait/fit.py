@@ -18,7 +18,16 @@ from trainer.portrait.gaze import eye_rotations
 from trainer.portrait.geometry import posed_vertices
 from trainer.portrait.headfit import HeadFit
 from trainer.portrait.landmark_rig import LandmarkRig
-from trainer.portrait.points import COUNT, LEFT_IRIS, LIPS, RIGHT_IRIS, fitting_weights
+from trainer.portrait.points import (
+    COUNT,
+    LEFT_IRIS,
+    LIPS,
+    NOSE_BASE,
+    NOSE_RIDGE,
+    NOSE_TIP,
+    RIGHT_IRIS,
+    fitting_weights,
+)
 from trainer.portrait.solve import Settings, Solution, project, solve
 
 FOCAL = 2.2
@@ -28,6 +37,11 @@ _STIFFNESS = 0.3
 _PHOTO_STIFFNESS = 0.1
 _REACH, _PHOTO_REACH = 0.05, 0.035
 """Metres around the face points, and around the lips, within which vertices may move."""
+
+_LEAST_NOSE = 0.0145
+"""Metres from a nose's base to its tip that a mean head should have. A front view hides it, so the
+mean decides: FLAME's has 18 mm, ICT-FaceKit's 19, the built-in one, of three ancestries, only 12,
+which makes a flat profile. Moved part of the way, in doubt about whose nose it is."""
 
 
 def fit_head(
@@ -59,8 +73,24 @@ def fit_head(
         raise PhotoError("the face points do not form a face; is the picture too small or blurred?")
     f = focal or FOCAL * max(height, width)
     K = floats64([[f, 0.0, width / 2], [0.0, f, height / 2], [0.0, 0.0, 1.0]])
+    forward = nose_shift(rig)
+    rig = rig.shifted(floats64(forward[:, None] * [0.0, 0.0, 1.0]))
     solution = solve(points, K, model, rig, settings)
-    return _Finish(model, rig, solution, points, K).headfit(landmarks.points, width, height)
+    return _Finish(model, rig, forward, solution, points, K).headfit(
+        landmarks.points, width, height
+    )
+
+
+def nose_shift(rig: LandmarkRig) -> F64:
+    """(478,) metres forward (+z) that landmarks have to move for the mean head to have a nose."""
+    shift = np.zeros(COUNT)
+    if not rig.known[[NOSE_TIP, NOSE_BASE]].all():
+        return shift
+    _, rise, out = rig.neutral[NOSE_TIP] - rig.neutral[NOSE_BASE]
+    missing = np.sqrt(max(_LEAST_NOSE**2 - rise**2, 0.0)) - out
+    if missing > 0:
+        shift[list(NOSE_RIDGE)] = missing * np.array(list(NOSE_RIDGE.values()))
+    return floats64(shift)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +99,9 @@ class _Finish:
 
     model: HeadModel
     rig: LandmarkRig
+    """With the nose already moved forward …"""
+    forward: F64
+    """… by (478,) metres, which the mesh has yet to follow."""
     solution: Solution
     points: F64
     K: F64
@@ -81,24 +114,27 @@ class _Finish:
 
         # a mouth that moves hides the lips' own shape: they count for less in the person
         identity_weights = np.where(lips, weights * (1 - 0.5 * self._mouth_activity()), weights)
-        flat = surface.bend(
-            self._misses(surface, params, None, s.translation),
+        local = self.rig.points(s.identity, s.expression)
+        moved = surface.bend(
+            np.column_stack([self._misses(local, s.translation), self.forward]),
             identity_weights, _STIFFNESS, self.rig.known, _REACH,
         )  # fmt: skip
-        offsets = self._to_model(flat)
+        offsets = self._to_model(moved[:, :2])
+        offsets[:, 2] += moved[:, 2]
         middle = self._between_eyes(offsets)
         offsets, translation = offsets - middle, s.translation + s.rotation @ middle
 
-        misses = self._misses(surface, params, offsets, translation)
+        misses = self._misses(self._landmarks(surface, params, offsets), translation)
         photo_weights = np.where(lips, 3 * weights, 0.5 * weights)
         left = surface.bend(
             np.where(lips[:, None], misses, 0.0),
             photo_weights, _PHOTO_STIFFNESS, lips & self.rig.known, _PHOTO_REACH,
         )  # fmt: skip
         photo_offsets = self._to_model(left)
-        misses = self._misses(surface, params, offsets + photo_offsets, translation)
-        depth = float(np.mean(translation[2]))
-        residuals = np.linalg.norm(misses, axis=1) * self.K[0, 0] / depth / self._unit()
+        local = self._landmarks(surface, params, offsets + photo_offsets)
+        misses = self._misses(local, translation)
+        pixels_per_metre = self.K[0, 0] / translation[2]
+        residuals = np.linalg.norm(misses, axis=1) * pixels_per_metre / eye_distance(self.points)
         return HeadFit(
             self.model,
             floats32(s.identity),
@@ -115,20 +151,18 @@ class _Finish:
             floats32(np.where(self.rig.known, residuals, np.nan)),
         )
 
-    def _unit(self) -> float:
-        return eye_distance(self.points)
-
     def _mouth_activity(self) -> float:
         mouth = [k for name, k in ARKIT_INDEX.items() if name.startswith(("mouth", "jaw"))]
         return float(np.clip(self.solution.expression[mouth].max() / 0.3, 0, 1))
 
-    def _misses(
-        self, surface: Surface, params: FaceParams, offsets: F64 | None, translation: F64
-    ) -> F64:
-        """(478, 2) metres in the image plane from each landmark's place on the head to where the
-        photo has it."""
+    def _landmarks(self, surface: Surface, params: FaceParams, offsets: F64) -> F64:
+        """(478, 3) metres in the model's space, on the posed mesh."""
         person = self.model.bake(self.solution.identity, offsets)
-        local = surface.landmarks @ floats64(posed_vertices(person, params))
+        return floats64(surface.landmarks @ floats64(posed_vertices(person, params)))
+
+    def _misses(self, local: F64, translation: F64) -> F64:
+        """(478, 2) metres in the image plane from each landmark on the head, `local` (478, 3), to
+        where the photo has it."""
         camera = local @ self.solution.rotation.T + translation
         misses = (self.points - project(camera, self.K)) * camera[:, 2:] / self.K[0, 0]
         return floats64(np.where(self.rig.known[:, None], misses, 0.0))

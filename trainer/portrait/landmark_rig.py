@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -51,6 +51,10 @@ class LandmarkRig:
             floats64(np.einsum("jv,ivc->ijc", model.joint_regressor, model.identity_basis,
                                optimize=True)),
         )  # fmt: skip
+
+    def shifted(self, shift: F64) -> LandmarkRig:
+        """The same with every neutral landmark moved by `shift` (478, 3) metres."""
+        return replace(self, neutral=self.neutral + shift)
 
     def points(self, identity: F64, arkit: F64) -> F64:
         """(478, 3) metres in the model's own space."""

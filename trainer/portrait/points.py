@@ -28,6 +28,15 @@ EYES = RIGHT_EYE + LEFT_EYE
 RIGHT_IRIS, LEFT_IRIS = (468, 469, 470, 471, 472), (473, 474, 475, 476, 477)
 """The pupil's centre first, then four points of the rim."""
 
+NOSE_TIP, NOSE_BASE = 4, 2
+NOSE_RIDGE = {
+    168: 0.3, 6: 0.75, 197: 0.95, 195: 1.0, 5: 1.0, 4: 1.0, 1: 0.9, 19: 0.6, 94: 0.3,
+    122: 0.2, 351: 0.2, 196: 0.6, 419: 0.6, 3: 0.75, 248: 0.75, 51: 0.75, 281: 0.75,
+    45: 0.8, 275: 0.8, 44: 0.7, 274: 0.7, 174: 0.35, 399: 0.35, 236: 0.35, 456: 0.35,
+    134: 0.35, 363: 0.35, 220: 0.5, 440: 0.5, 237: 0.55, 457: 0.55,
+}  # fmt: skip
+"""How far each point goes along when the tip of a nose stands out further; wings and base stay."""
+
 
 def fitting_weights() -> F64:
     """(478,) how much each point says about shape: lids and lips most, the outline least."""
