@@ -32,8 +32,9 @@ from typing import Any
 import aiohttp
 import numpy as np
 
+from avatar_rt.avatar import Avatar
+from benchmarks.scenes import synthetic_head
 from tests.browser.chromium import Page, chromium, find_chromium
-from tests.factory import small_avatar
 
 _ROOT = Path(__file__).resolve().parents[1]
 _WARM_S = 3.0
@@ -118,7 +119,8 @@ _SKEW = """
 def parse(argv: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="benchmarks.stream", description=__doc__.split("\n")[0])
     parser.add_argument("--json", action="store_true", help="one object on stdout")
-    parser.add_argument("--avatar", type=Path, help="default: the small avatar of the tests")
+    parser.add_argument("--avatar", type=Path, help="default: a made-up head")
+    parser.add_argument("--gaussians", type=int, default=78_000, help="of the made-up head")
     parser.add_argument("--fps", type=float, default=60.0)
     parser.add_argument("--size", type=int, default=512)
     parser.add_argument("--viewers", type=int, default=1)
@@ -239,13 +241,24 @@ async def skew(args: argparse.Namespace, avatar: Path) -> float | None:
     return round(float(np.median(close)), 1) if len(close) >= 4 else None
 
 
+def made_up_head(path: Path, gaussians: int) -> Path:
+    """Writes the seeded head that the renderer's benchmarks use as an avatar file."""
+    scene = synthetic_head(gaussians)
+    metadata = {
+        "name": "made-up head",
+        "head_model": {"name": "made-up", "hash": "0" * 64, "licence": "Apache-2.0"},
+        "provenance": {"source": "benchmarks/scenes.py", "synthetic": True},
+    }
+    Avatar(scene.rig, scene.gaussians, metadata).save(path)
+    return path
+
+
 def main(argv: list[str] | None = None) -> int:
     args = parse(argv)
     with tempfile.TemporaryDirectory() as folder:
         avatar = args.avatar
         if avatar is None:
-            avatar = Path(folder) / "small.avatar"
-            small_avatar().save(avatar)
+            avatar = made_up_head(Path(folder) / "made-up.avatar", args.gaussians)
         figures = asyncio.run(measure(args, avatar))
         if args.skew:
             figures["av_skew_ms"] = asyncio.run(skew(args, avatar))
