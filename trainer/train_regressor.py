@@ -48,6 +48,8 @@ _WEAKEST = 0.05
 _HIDDEN = 96
 NETS = 4
 """Taught alike from other beginnings: their mean is steadier than any of them."""
+FROM_ANY = 0.4
+"""Share of the pictures shown once more with another picture of the person for rest."""
 LINEAR = (0, 3, 5)
 """The layers of a net that have weights."""
 _HELD_OUT = 10
@@ -156,6 +158,20 @@ def from_rest(table: Table) -> tuple[F64, Bool]:
     return table.features - rest, ~np.isnan(rest[:, 0])
 
 
+def from_any(table: Table, seed: int) -> tuple[F64, F32]:
+    """(N, D) features less those of another picture of the same person, and (N, O) the targets less
+    that picture's: so the net knows what to say of someone who was not at rest when learned."""
+    rng = np.random.default_rng(seed)
+    other = np.arange(len(table.person))
+    for person in np.unique(table.person):
+        own = np.flatnonzero(table.person == person)
+        other[own] = rng.permutation(own)
+    y = targets(table)
+    said = len(NAMES) + 2
+    y[:, :said] -= y[other, :said]
+    return floats64(table.features - table.features[other]), y
+
+
 def principal(x: F64) -> tuple[F64, F64]:
     """(D,) centre and (D, P) projection onto each region's principal components."""
     chosen, _ = regions()
@@ -249,7 +265,14 @@ def learned(columns: dict[str, Array], seed: int) -> dict[str, Array]:
 
     shown = [inputs(t, d) for t, (d, _) in zip(tables, differences, strict=True)]
     wanted = [targets(t) for t in tables]
-    x, y = (np.concatenate([rows[train] for rows in both]) for both in (shown, wanted))
+    for k, table in enumerate(tables):
+        difference, y = from_any(table, seed + k)
+        some = train & (np.random.default_rng(seed).random(len(train)) < FROM_ANY)
+        shown.append(inputs(table, difference)[some])
+        wanted.append(y[some])
+    x, y = (
+        np.concatenate([*(rows[train] for rows in both[:2]), *both[2:]]) for both in (shown, wanted)
+    )
     nets = [teach(x, y, seed + k) for k in range(NETS)]
     check = held_out & differences[0][1]
     with torch.no_grad():
