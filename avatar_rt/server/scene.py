@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+import time
 from typing import Protocol, runtime_checkable
 
 from avatar_rt.audio import Audio
@@ -61,6 +62,7 @@ class Scene:
         self._views: tuple[View, ...] = ()
         self._awake = threading.Event()
         self._ended = False
+        self._failures = 0
         self._waiting_voice: tuple[Speaking, Utterance] | None = None
         self.skipped = 0
         """Moments for which no picture was made, because the one before took too long."""
@@ -191,9 +193,18 @@ class Scene:
     def _render(self, view: View, moment: float) -> None:
         try:
             frame = self._pipeline.frame(moment, view.camera, "i420", self._background)
-        except AvatarRtError:
+        except Exception:  # the thread must go on: it is all that its viewers see
             _log.exception("a picture could not be rendered")
+            self._recover()
             return
+        self._failures = 0
         now = monotonic()
         view.rendered.add(now, now - moment)
         view.put(Rendered(frame.pixels, moment))  # type: ignore[arg-type]  # i420 is uint8
+
+    def _recover(self) -> None:
+        """After a failure: without the driver, whose fault it may be, and less and less often."""
+        if self._failures == 0:
+            self._pipeline.close()
+        self._failures = min(self._failures + 1, 20)
+        time.sleep(self._failures * 0.1)

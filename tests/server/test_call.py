@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 
 from avatar_rt.arrays import U8
+from avatar_rt.drivers.base import ClosingDriver, IdleDriver
+from avatar_rt.types import FaceParams
 from tests.server.client import Viewer, until, viewer
 from tests.server.conftest import SIZE, Serve
 
@@ -154,3 +156,21 @@ async def test_nothing_stays_behind_when_calls_end(serve: Serve) -> None:
     names = [t.name for t in threading.enumerate() if not t.name.startswith("asyncio_")]
     assert not [n for n in names if n in ("encoder", "voice", "frames")], names
     assert threading.active_count() <= threads + 8, "only the loop's own workers may be new"
+
+
+class Broken(ClosingDriver):
+    """A driver with a fault that nobody thought of."""
+
+    def read(self, now: float) -> FaceParams:
+        raise ZeroDivisionError(f"at {now}")
+
+
+async def test_a_driver_with_an_unforeseen_fault_leaves_an_idle_avatar(
+    serve: Serve, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with serve() as running, viewer(running) as caller:
+        await caller.fresh_picture()
+        await running.studio.shared.drive(Broken())
+        await until(lambda: isinstance(running.studio.shared.driver, IdleDriver))
+        await caller.fresh_picture()
+    assert "ZeroDivisionError" in caplog.text
