@@ -7,7 +7,7 @@ cd "$(dirname "$0")/.."
 python=${PYTHON:-python}
 build=${BUILD_DIR:-build/dev}
 python_path=$("$python" -c 'import sys; print(sys.executable)')
-cmake -S . -B "$build" -G Ninja -DAVATAR_RT_WERROR=ON -DPython_EXECUTABLE="$python_path" \
+cmake -S . -B "$build" -G Ninja -DAVATAR_RT_WERROR="${WERROR:-ON}" -DPython_EXECUTABLE="$python_path" \
   -Dpybind11_DIR="$("$python" -m pybind11 --cmakedir)" "$@" >/dev/null
 cmake --build "$build"
 out=${OUT_DIR:-avatar_rt}

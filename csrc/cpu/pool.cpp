@@ -29,8 +29,8 @@ struct Job {
   std::atomic<int> next{0};
   std::atomic<int> helping{0};  // threads of the pool that are inside
   int helpers_seen = 0;         // guarded by the pool's mutex
-  std::mutex failure_mutex;
-  std::exception_ptr failure;
+  std::mutex failure_mutex{};
+  std::exception_ptr failure{};
 
   void run(int worker) {
     try {
@@ -48,12 +48,9 @@ struct Job {
 class Pool {
  public:
   void run(Job& job) {
-    const auto cores = static_cast<int>(std::thread::hardware_concurrency());
     {
       const std::lock_guard lock(mutex_);
-      // more helpers than cores only where a caller asks for more threads than there are
-      const int wanted = std::max(job.helpers_wanted, 0);
-      while (static_cast<int>(threads_) < wanted && threads_ < kMostThreads) {
+      while (threads_ < job.helpers_wanted && threads_ < kMostThreads) {
         std::thread([this] { serve(); }).detach();
         ++threads_;
       }
@@ -70,18 +67,17 @@ class Pool {
       const std::lock_guard lock(mutex_);
       jobs_.erase(std::find(jobs_.begin(), jobs_.end(), &job));
     }
-    for (int spin = 0; job.helping.load(std::memory_order_acquire) != 0; ++spin) {
-      if (cores > 1 && spin < kSpins) {
-        pause();
-      } else {
-        std::this_thread::yield();
-      }
+    for (int spin = 0; spins_ && spin < kSpins; ++spin) {
+      if (job.helping.load(std::memory_order_acquire) == 0) return;
+      pause();
     }
+    std::unique_lock lock(mutex_);
+    left_.wait(lock, [&] { return job.helping.load(std::memory_order_acquire) == 0; });
   }
 
  private:
   static constexpr int kSpins = 2000;  // some tens of microseconds: the gap between two stages
-  static constexpr unsigned kMostThreads = 255;
+  static constexpr int kMostThreads = 255;
 
   // A job that wants one more helper; joins it.
   Job* join(int& worker) {
@@ -97,7 +93,6 @@ class Pool {
   }
 
   void serve() {
-    const bool spins = std::thread::hardware_concurrency() > 1;
     for (;;) {
       int worker = 0;
       Job* job = nullptr;
@@ -107,7 +102,7 @@ class Pool {
         job = join(worker);
       }
       if (job == nullptr) {
-        for (int k = 0; spins && k < kSpins; ++k) {
+        for (int k = 0; spins_ && k < kSpins; ++k) {
           if (posted_.load(std::memory_order_acquire) != seen) break;
           pause();
         }
@@ -115,15 +110,20 @@ class Pool {
         wake_.wait(lock, [&] { return (job = join(worker)) != nullptr; });
       }
       job->run(worker);
-      job->helping.fetch_sub(1, std::memory_order_release);
+      {
+        // the job lives on its caller's stack: not to be touched once the caller sees 0
+        const std::lock_guard lock(mutex_);
+        if (job->helping.fetch_sub(1, std::memory_order_release) == 1) left_.notify_all();
+      }
     }
   }
 
   std::mutex mutex_;
-  std::condition_variable wake_;
+  std::condition_variable wake_, left_;
   std::vector<Job*> jobs_;
   std::atomic<std::uint32_t> posted_{0};
-  unsigned threads_ = 0;
+  int threads_ = 0;
+  const bool spins_ = std::thread::hardware_concurrency() > 1;
 };
 
 // Never destroyed: its threads outlive static destruction. A forked child gets a new one, for the
@@ -149,7 +149,7 @@ void parallel(int threads, int items, void (*work)(void*, int, int), void* conte
     for (int i = 0; i < items; ++i) work(context, i, 0);
     return;
   }
-  Job job{work, context, items, helpers, {}, {}, 0, {}, {}};
+  Job job{work, context, items, helpers};
   pool().run(job);
   if (job.failure) std::rethrow_exception(job.failure);
 }
