@@ -118,6 +118,16 @@ def test_another_focal_length_moves_the_head_not_the_picture(
     assert np.nanmean(near.residuals[:468]) < 0.01
 
 
+def test_a_picture_on_its_head_is_the_same_head(model: HeadModel, photo: Landmarks) -> None:
+    turned = photo.points.copy()
+    turned[:, :2] = SIZE - turned[:, :2]
+    fit = fit_head(IMAGE, Landmarks(turned), model)
+    assert np.nanmean(fit.residuals[:468]) < 0.006
+    half_turn = np.diag([-1.0, -1.0, 1.0])
+    off = axis_angle_from_matrix(half_turn @ fit.rotation @ TURN.T)
+    assert np.degrees(np.linalg.norm(off)) < 2.5
+
+
 def test_what_cannot_be_fitted_is_refused(model: HeadModel, photo: Landmarks) -> None:
     with pytest.raises(ParameterError, match="focal length -3"):
         fit_head(IMAGE, photo, model, focal=-3)

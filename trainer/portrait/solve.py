@@ -120,16 +120,19 @@ class _Problem:
         )
 
     def start(self) -> Solution:
-        """The mean head, upright, as far away as the distance between its eyes says."""
+        """The mean head, leaning as the line through its eyes does, as far away as they say."""
         mean = self.rig.points(np.zeros(len(self.rig.identity)), np.zeros(_EXPRESSIONS))
         depth = self.K[0, 0] * eye_distance(mean) / self.unit
         seen = self.points[self.rig.known].mean(0)
         ray = np.linalg.solve(self.K, [*seen, 1.0])
-        centre = CAMERA_AXES @ mean[self.rig.known].mean(0)
+        right, left = self.points[[33, 133]].mean(0), self.points[[263, 362]].mean(0)
+        lean = np.arctan2(*(left - right)[::-1])
+        rotation = matrix_from_axis_angle([0.0, 0.0, lean]) @ CAMERA_AXES
+        centre = rotation @ mean[self.rig.known].mean(0)
         return Solution(
             np.zeros(len(self.rig.identity)),
             np.zeros(_EXPRESSIONS),
-            floats64(CAMERA_AXES),
+            floats64(rotation),
             floats64(ray * depth - centre),
         )
 
@@ -193,7 +196,9 @@ def _expression_spread(s: Settings) -> F64:
 
 def _identity_precision(model: HeadModel, rig: LandmarkRig, s: Settings) -> F64:
     """(I, I): the model's own spread, still skulls and necks, and lips that close."""
-    precision = np.diag(1 / (s.identity_shrink * floats64(model.identity_std)) ** 2)
+    # a shape that varies by nothing stays at nothing
+    spread = np.maximum(s.identity_shrink * floats64(model.identity_std), 1e-6)
+    precision = np.diag(1 / spread**2)
     unseen = np.zeros(len(model.template.vertices))
     for name in _UNSEEN_REGIONS:
         if name in model.regions:
