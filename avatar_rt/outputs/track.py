@@ -91,6 +91,7 @@ class VideoTrack(_PacketTrack):
         self._needs_keyframe = True
         self._sender: RTCRtpSender | None = None
         self._last_pts: int | None = None
+        self._queued_pts: int | None = None
         self.rtp_origin: int | None = None
         """RTP timestamp of pts 0, modulo 2³²: tells a viewer when a picture was made."""
         self.dropped = 0
@@ -141,7 +142,18 @@ class VideoTrack(_PacketTrack):
             self.dropped += 1
             return
         self._needs_keyframe = False
-        self._put(frame.packet)
+        self._put(self._after_the_last(frame.packet))
+
+    def _after_the_last(self, packet: av.Packet[Any]) -> av.Packet[Any]:
+        """Two sources make pictures of the same moment, and a receiver takes packets of one time
+        stamp for one picture: where the source changes, the later one is moved by a tick."""
+        pts = packet.pts or 0
+        if self._queued_pts is not None and pts <= self._queued_pts:
+            moved: av.Packet[Any] = av.Packet(bytes(packet))
+            moved.time_base, pts = packet.time_base, self._queued_pts + 1
+            moved.pts, packet = pts, moved
+        self._queued_pts = pts
+        return packet
 
     async def recv(self) -> av.Packet[Any]:
         if self._sender is not None and self._last_pts is not None:

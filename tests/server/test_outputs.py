@@ -189,15 +189,28 @@ async def test_a_track_changes_its_source_at_a_keyframe_and_forgets_the_old_one(
         await track.recv()
 
 
+async def test_two_pictures_of_one_moment_get_time_stamps_of_their_own() -> None:
+    old, new = Fanout(lambda: None), Fanout(lambda: None)
+    track = VideoTrack()
+    track.watch(old)
+    old.send(packets(2, {0}))
+    track.watch(new)
+    new.send(packets(3, {0, 1})[1:])
+    sent = [await track.recv() for _ in range(4)]
+    assert [packet.pts for packet in sent] == [0, 3000, 3001, 6000]
+    assert all(packet.time_base == sent[0].time_base for packet in sent)
+
+
 async def test_a_track_that_nobody_reads_drops_whole_stretches() -> None:
     asked = []
     fanout = Fanout(lambda: asked.append(1))
     track = VideoTrack()
     track.watch(fanout)
-    fanout.send(packets(80, {0}))
+    frames = packets(81, {0, 80})
+    fanout.send(frames[:80])
     assert len(asked) >= 2 and track.dropped >= 49
-    fanout.send(packets(1, {0}))
-    assert (await track.recv()).pts == 0
+    fanout.send(frames[80:])
+    assert (await track.recv()).pts == 80 * 3000
 
 
 async def test_stopping_wakes_who_waits() -> None:
