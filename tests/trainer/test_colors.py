@@ -75,7 +75,7 @@ def test_teeth_are_parted_and_have_gums() -> None:
     x = np.linspace(-0.025, 0.025, 2000)
     arch = np.stack([x, np.zeros_like(x), 0.02 - (x / 0.025) ** 2 * 0.03], 1)
     rows = np.concatenate([arch + np.array([0, h, 0]) for h in (0.0, 0.003, 0.006, 0.014)])
-    color = paint_teeth(rows, True, np.array([0.9, 0.88, 0.8]), 1.0)
+    color = paint_teeth(rows, True, np.array([0.9, 0.88, 0.8]), np.array([0.7, 0.36, 0.35]))
     front = np.abs(rows[:, 0]) < 0.015
     crown = color[front & (rows[:, 1] == 0.003)]
     gum = color[front & (rows[:, 1] == 0.014)]

@@ -205,7 +205,7 @@ def _clothed(
     if not middles:
         return colors
     usual = float(np.median(heights))
-    steady = np.clip(ndimage.median_filter(heights, 3), usual - 0.02, usual + 0.008)
+    steady = np.clip(ndimage.median_filter(heights, 3), usual - 0.02, usual + 0.015)
     collar = np.interp(around, middles, steady)
     # behind, where nothing was seen, a collar stands as high as at its sides
     share = (step(collar - rest[:, 1], -0.0015, 0.0015) * (1 - trust))[:, None]

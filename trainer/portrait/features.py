@@ -53,6 +53,21 @@ def brightness(samples: Samples, seen: Seen) -> float:
     return float(np.clip(np.median(seen.colors[good].mean(1)) / 0.6, 0.45, 1.15))
 
 
+def saturation(samples: Samples, seen: Seen) -> float:
+    """How colourful the photograph is, in [0, 1]: 0 for a grey one, 1 as skin is by daylight."""
+    good = seen.colors[(samples.kinds == Kind.SKIN) & (seen.trust > 0.8)]
+    if not len(good):
+        return 1.0
+    chroma = np.ptp(good, axis=1) / np.maximum(good.max(1), 1e-3)
+    return float(np.clip(np.median(chroma) / 0.2, 0, 1))
+
+
+def _tinted(color: F64, tint: float) -> F64:
+    """A colour with its saturation multiplied."""
+    grey = color.mean()
+    return floats64(grey + tint * (color - grey))
+
+
 def eye_look(scene: Scene, left: bool, light: float) -> EyeLook:
     """Iris and white of the subject's left or right eye."""
     view = scene.view
@@ -110,7 +125,7 @@ def paint_eye(offsets: F64, look: EyeLook, rng: np.random.Generator) -> F32:
     return floats32(color)
 
 
-def paint_teeth(rest: F64, upper: bool, enamel: F64, light: float) -> F32:
+def paint_teeth(rest: F64, upper: bool, enamel: F64, gums: F64) -> F32:
     """(N, 3) colours of points of a row of teeth: rest (N, 3) metres, both ends at the back."""
     front = rest[:, 2].max()
     # arc length from the middle, along an arch that narrows towards the front
@@ -128,7 +143,7 @@ def paint_teeth(rest: F64, upper: bool, enamel: F64, light: float) -> F32:
     gum = step(height, _CROWN - 0.0006 - scallop, _CROWN + 0.0004 - scallop)[:, None]
     color = enamel * (0.93 + 0.07 * step(height, 0.0, 0.004))[:, None]
     color = color * (1 - 0.42 * np.exp(-((to_joint / 0.00045) ** 2)))[:, None]
-    color = color * (1 - gum) + _GUM * light * gum
+    color = color * (1 - gum) + gums * gum
     back = step(front - rest[:, 2], 0.006, 0.038)[:, None]
     return floats32(color * (1 - 0.75 * back))
 
@@ -138,7 +153,7 @@ def paint_features(
 ) -> F32:
     """`colors` (N, 3) with eyes, teeth, tongue and mouth painted in."""
     out = colors.copy()
-    light = brightness(samples, seen)
+    light, tint = brightness(samples, seen), saturation(samples, seen)
     rest = floats64(samples.at(scene.rig.vertices, scene.rig.faces))
     for kind, left in ((Kind.LEFT_EYE, True), (Kind.RIGHT_EYE, False)):
         mine = samples.kinds == kind
@@ -147,14 +162,15 @@ def paint_features(
             rest[mine] - scene.rig.joints[joint], eye_look(scene, left, light), rng
         )
     teeth = np.isin(samples.kinds, TEETH) & (seen.trust > 0.6)
-    enamel = _ENAMEL * light
+    enamel = _tinted(_ENAMEL * light, tint)
     if teeth.sum() > 25:
         shown = np.percentile(seen.colors[teeth], 65, axis=0)
         enamel = 0.7 * shown + 0.3 * enamel if shown.mean() > 0.35 else enamel
     for kind in TEETH:
         mine = samples.kinds == kind
         if mine.any():
-            painted = paint_teeth(rest[mine], kind == Kind.UPPER_TEETH, enamel, light)
+            gum = _tinted(_GUM * light, tint)
+            painted = paint_teeth(rest[mine], kind == Kind.UPPER_TEETH, enamel, gum)
             trust = seen.trust[mine, None]
             out[mine] = painted + trust * (seen.colors[mine] - painted)
     lips = scene.rig.vertices[: scene.head_vertices][scene.model.regions["lips"] > 0.5]
@@ -162,7 +178,7 @@ def paint_features(
     insides = ((Kind.TONGUE, _TONGUE, 0.022, 0.095), (Kind.MOUTH, _GUM * 0.6, 0.015, 0.065))
     for kind, near, first, last in insides:
         mine = samples.kinds == kind
-        color = near * light * 0.9
+        color = _tinted(near * light * 0.9, tint)
         depth = step(behind[mine], first, last)[:, None]
         out[mine] = (color + (_THROAT - color) * depth).astype(np.float32)
     return out

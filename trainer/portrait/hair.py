@@ -22,6 +22,7 @@ from avatar_rt.arrays import F32, F64, I32, Array, Bool, floats32, floats64, int
 from avatar_rt.head.model import HeadModel
 from avatar_rt.head.rig import Rig
 from avatar_rt.types import Camera
+from trainer.portrait.maps import step
 from trainer.portrait.mask import HeadMasks, View
 from trainer.portrait.volume import Grid, smoothed, surface
 
@@ -55,20 +56,20 @@ class _Skull:
 
     points: F64
     normals: F64
-    scalp: F32
-    """(P,) where hair grows, in [0, 1]."""
+    growth: F32
+    """(P,) metres inside the hairline, negative outside."""
     tree: cKDTree
 
     def distance(self, where: F32) -> tuple[F32, F32]:
         """(N,) signed distance in metres, positive outside: planes through the three nearest
-        vertices, weighted by nearness; and (N,) whether hair grows there."""
+        vertices, weighted by nearness; and (N,) how far inside the hairline that is."""
         far, near = self.tree.query(where, k=3, workers=-1)
         planes = ((where[:, None] - self.points[near]) * self.normals[near]).sum(-1)
         weight = 1 / (far + 1e-4)
         signed = (planes * weight).sum(1) / weight.sum(1)
         # far away a plane says less than the distance itself
         signed = np.where(far[:, 0] > 0.02, np.sign(signed) * far[:, 0], signed)
-        return floats32(signed), floats32((self.scalp[near] * weight).sum(1) / weight.sum(1))
+        return floats32(signed), floats32((self.growth[near] * weight).sum(1) / weight.sum(1))
 
 
 def hair_mesh(
@@ -82,7 +83,10 @@ def hair_mesh(
     outer = _outer(model)
     normals = vertex_normals(points, rig.faces)
     skull = _Skull(
-        points[outer], normals[outer], model.regions["scalp"][outer], cKDTree(points[outer])
+        points[outer],
+        normals[outer],
+        _inside_hairline(points[outer], model.regions["scalp"][outer]),
+        cKDTree(points[outer]),
     )
     shape = _Outline(view, masks, model, rig, points, outer, camera)
     grid = shape.grid()
@@ -120,6 +124,16 @@ def _outer(model: HeadModel) -> Bool:
     names = ("left_eye", "right_eye", "upper_teeth", "lower_teeth", "tongue", "mouth_interior")
     hidden = np.max([model.regions[n] for n in names], axis=0)
     return np.asarray((hidden < 0.5) & (model.regions["ears"] < 0.4))
+
+
+def _inside_hairline(points: F64, scalp: F32) -> F32:
+    """(P,) metres from each point to the hairline, negative where no hair grows."""
+    grows = scalp > 0.5
+    if grows.all() or not grows.any():
+        return np.where(grows, 0.1, -0.1).astype(np.float32)
+    inside, _ = cKDTree(points[~grows]).query(points)
+    outside, _ = cKDTree(points[grows]).query(points)
+    return floats32(np.where(grows, inside, -outside))
 
 
 def _largest_parts(faces: I32, count: int) -> I32:
@@ -277,13 +291,13 @@ class _Outline:
         """(N,) metres inside the hair, and inside the head under it; negative outside."""
         u, v = self._project(where).T
         z = where[:, 2]
-        outside, scalp = skull.distance(where)
+        outside, growth = skull.distance(where)
         hair, inside = self._at(self.hair, u, v), self._at(self.hair_inside, u, v)
         thick = self._thickness(where)
         behind = self._at(self.behind, u, v)
         front = z < self.center[2]
         # the shell thins out at the hairline, seen or known
-        grown = thick * scalp - 0.02 * (1 - scalp)
+        grown = np.minimum(thick, 0.002 + np.where(growth > 0, 0.4, 1.0) * growth)
         shell = np.where(hair & front, np.minimum(thick, 0.002 + 0.45 * inside), grown) - outside
         deep = np.minimum(inside, _SLAB)
         slab = np.sqrt(deep * (2 * _SLAB - deep))
@@ -309,7 +323,7 @@ class _Outline:
         usual = float(np.median(self.gap[180:360]))
         across = d[:, 0] ** 2 + d[:, 1] ** 2
         unseen = np.where(d[:, 2] > 0, 0.85 * usual, 0.6 * usual)
-        return floats32(np.clip(across * seen + (1 - across) * unseen, 0.003, 0.1))
+        return floats32(np.clip(across * seen + (1 - across) * unseen, 0.002, 0.1))
 
     def _back_of_head(self, u: F32, v: F32, z: F32) -> F32:
         """(N,) metres inside a half of a superellipse in each row, from ear to ear behind."""
@@ -324,7 +338,9 @@ class _Outline:
         radius = (np.clip(a, 0, 4) ** p + np.clip(b, 0, 4) ** p) ** (1 / p)
         inside = (1 - radius) * np.minimum(half, depth)
         ok = (half > 0.045) & (depth > 0.04) & (z > self.center[2] - 0.01)
-        return floats32(np.where(ok, inside, -0.05))
+        # hair that hardly stands off the skull does not hang behind it either
+        short = 0.03 * (1 - float(step(np.array(usual), 0.010, 0.020)))
+        return floats32(np.where(ok, inside - short, -0.05))
 
     def _project(self, points: F64 | F32) -> F64:
         image = points @ self.K.T

@@ -117,7 +117,7 @@ def _hair(scene: Scene, room: int, rng: np.random.Generator) -> list[Samples]:
     hidden = mine[~seen]
     each = int(np.clip(0.5 * room / max(len(hidden), 1) - 1, 1, 4))
     left = room - (1 + each) * len(hidden)
-    cuts = np.clip(np.round(1.3 * np.sqrt(areas[seen])), 1, 5)
+    cuts = np.clip(np.round(1.6 * np.sqrt(areas[seen])), 1, 5)
     while (cuts**2).sum() > left and cuts.max() > 1:
         cuts = np.where(cuts == cuts.max(), cuts - 1, cuts)
     return [

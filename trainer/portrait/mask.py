@@ -16,6 +16,7 @@ from scipy import ndimage
 from avatar_rt import _core
 from avatar_rt.arrays import F32, Array, Bool, floats32, ints32
 from avatar_rt.head.model import HeadModel
+from trainer.portrait.maps import step
 
 # MediaPipe's numbering: outlines in which skin is not to be sought
 RIGHT_EYE = (33, 246, 161, 160, 159, 158, 157, 173, 133, 155, 154, 153, 145, 144, 163, 7)
@@ -27,6 +28,7 @@ INNER_LIPS = (
 RIGHT_BROW = (70, 63, 105, 66, 107, 55, 65, 52, 53, 46)
 LEFT_BROW = (300, 293, 334, 296, 336, 285, 295, 282, 283, 276)
 CHIN, FOREHEAD = 152, 10
+_UNDER_NOSE = 2
 
 _BINS = 24
 
@@ -92,14 +94,6 @@ def resized_mask(mask: Bool, grow: int) -> Bool:
     return np.asarray(work(mask.astype(np.uint8), brush) > 0)
 
 
-def region_map(view: View, model: HeadModel, name: str) -> F32:
-    """(H, W) how much each pixel shows a region of the head, by the fitted mesh; 0 off it."""
-    triangles, barycentric, _ = _core.rasterize_mesh(
-        view.pixels, model.template.faces, view.shape[1], view.shape[0], 0
-    )
-    return _sampled(model.regions[name], model.template.faces, triangles, barycentric)
-
-
 def _sampled(values: F32, faces: Array, triangles: Array, barycentric: F32) -> F32:
     corners = values[faces[np.maximum(triangles, 0)]]
     return floats32(np.where(triangles >= 0, (corners * barycentric).sum(-1), 0.0))
@@ -160,53 +154,51 @@ def _guided(image: F32, mask: F32, radius: int, smooth: float = 2e-4) -> F32:
     return floats32(np.clip(out, 0, 1))
 
 
+@dataclass(frozen=True, slots=True)
+class _Places:
+    """Where the fitted head and the landmarks lie in a view; all (H, W) but the heights."""
+
+    on_head: Bool
+    scalp: F32
+    ears: F32
+    neck: F32
+    hull: Bool
+    """The face's."""
+    y: F32
+    """(H, 1) pixel rows, to be compared with: brows, lip (its upper edge) and chin."""
+    brows: float
+    lip: float
+    chin: float
+
+    @classmethod
+    def of(cls, view: View, model: HeadModel) -> _Places:
+        faces = model.template.faces
+        triangles, barycentric, _ = _core.rasterize_mesh(
+            view.pixels, ints32(faces), view.shape[1], view.shape[0], 0
+        )
+        scalp, ears, neck = (
+            _sampled(model.regions[name], faces, triangles, barycentric)
+            for name in ("scalp", "ears", "neck")
+        )
+        marks = view.landmarks[:, 1]
+        return cls(
+            np.asarray(triangles >= 0), scalp, ears, neck, view.hull(),
+            np.arange(view.shape[0], dtype=np.float32)[:, None] + 0.5,
+            float(marks[list(RIGHT_BROW + LEFT_BROW)].mean()), float(marks[_UNDER_NOSE]),
+            float(marks[CHIN]),
+        )  # fmt: skip
+
+    def beside(self, h: float) -> Bool:
+        """On the head or not far from it."""
+        return resized_mask(self.hull | self.on_head, round(0.25 * h))
+
+
 def _hair_and_skin(view: View, model: HeadModel, person: F32) -> tuple[F32, F32]:
-    height, h = view.shape[0], view.face_height
-    yy = np.arange(height, dtype=np.float32)[:, None] + 0.5
-    triangles, barycentric, _ = _core.rasterize_mesh(
-        view.pixels, ints32(model.template.faces), view.shape[1], height, 0
-    )
-
-    def where(name: str) -> F32:
-        return _sampled(model.regions[name], model.template.faces, triangles, barycentric)
-
-    scalp, ears, neck = where("scalp"), where("ears"), where("neck")
-    on_head = triangles >= 0
-    hull, chin = view.hull(), float(view.landmarks[CHIN, 1])
-    brows = float(view.landmarks[list(RIGHT_BROW + LEFT_BROW), 1].mean())
-    features = np.zeros(view.shape, bool)
-    for outline in (RIGHT_EYE, LEFT_EYE, LIPS, RIGHT_BROW, LEFT_BROW):
-        features |= view.polygon(outline, round(0.025 * h))
+    """Coverage (H, W) of hair, and of skin."""
+    places, h = _Places.of(view, model), view.face_height
     lab = floats32(cv2.cvtColor(view.image, cv2.COLOR_RGB2LAB))
-    colors = _ColorCounts(lab)
-    face = view.hull(-round(0.05 * h)) & ~features & (yy > brows)
-    skin_like = colors.likelihood(face)
-    sure_person = person > 0.9
-    around = resized_mask(on_head & (scalp > 0.5), round(0.06 * h))
-    crown = sure_person & around & ~view.hull(round(0.02 * h)) & (yy < brows + 0.1 * h)
-    floor = np.quantile(skin_like[face], 0.05) if face.any() else 0.0
-    seeds = crown & (skin_like < floor)
-    if seeds.sum() < 0.12 * crown.sum():  # bald, or hair cut to the skin
-        seeds = np.zeros_like(seeds)
-    beside = resized_mask(hull | on_head, round(0.25 * h))
-    cloth = sure_person & (yy > chin + 0.12 * h) & ~((neck > 0.3) & (skin_like >= floor))
-    ground = person < 0.05
-    others = np.maximum(colors.likelihood(cloth), colors.likelihood(ground) * 0.3)
-    # clothes and walls do not lie in front of the skull
-    others[on_head & (yy < chin)] = 0
-    hair_like = colors.likelihood(seeds)
-    tiny = 1e-7
-    odds = np.log(hair_like + tiny) - np.log(np.maximum(skin_like, others) + tiny)
-    # where the head would have skin or hair, before any colour is seen
-    prior = np.full(view.shape, -1.5, np.float32)
-    prior[beside & (yy < chin)] = 1.5
-    prior[on_head] = (3.5 * scalp - 2.5 * (1 - scalp))[on_head]
-    prior[on_head & (ears > 0.5)] = -0.5
-    prior[on_head & (scalp < 0.5) & (yy < brows)] = -0.7
-    inner = ndimage.distance_transform_edt(view.hull()) / h
-    prior -= np.float32(12.0) * np.clip(inner, 0, 0.4) * (yy > brows)
-    prior -= np.float32(6.0) * np.clip((yy - chin) / h, 0, 1)
-    logit = np.clip(odds, -6, 6) + prior
+    odds, seeds, bare = _by_color(view, places, _ColorCounts(lab), person)
+    logit = np.clip(odds, -6, 6) + _expected(view, places, lab)
     logit[~(person > 0.1)] = -8
     logit[view.polygon(RIGHT_EYE, 2) | view.polygon(LEFT_EYE, 2) | view.polygon(LIPS, 2)] = -8
     if not seeds.any():
@@ -214,8 +206,68 @@ def _hair_and_skin(view: View, model: HeadModel, person: F32) -> tuple[F32, F32]
     soft = _guided(view.image, floats32(1 / (1 + np.exp(-logit))), max(2, round(0.03 * h)), 1e-3)
     hair = _largest(soft > 0.5, seeds, round(0.01 * h))
     hair_soft = floats32(np.minimum(_guided(view.image, floats32(hair), 2), person))
-    skin = (hull | (on_head & ((neck < 0.5) | (skin_like >= floor)))) & (person > 0.5)
+    skin = (places.hull | (places.on_head & ((places.neck < 0.5) | bare))) & (person > 0.5)
     return hair_soft, floats32(np.minimum(skin.astype(np.float32), person))
+
+
+def _by_color(
+    view: View, places: _Places, colors: _ColorCounts, person: F32
+) -> tuple[F32, Bool, Bool]:
+    """What the colours say: log odds of hair (H, W), where hair is certain, and where a colour
+    is one of the skin's."""
+    h, y = view.face_height, places.y
+    features = np.zeros(view.shape, bool)
+    for outline in (RIGHT_EYE, LEFT_EYE, LIPS, RIGHT_BROW, LEFT_BROW):
+        features |= view.polygon(outline, round(0.025 * h))
+    # above the lips: below them there may be a beard
+    face = view.hull(-round(0.05 * h)) & ~features & (y > places.brows) & (y < places.lip)
+    skin_like = colors.likelihood(face)
+    floor = np.quantile(skin_like[face], 0.05) if face.any() else 0.0
+    bare = np.asarray(skin_like >= floor)
+    sure_person = person > 0.9
+    around = resized_mask(places.on_head & (places.scalp > 0.5), round(0.06 * h))
+    crown = sure_person & around & ~view.hull(round(0.02 * h)) & (y < places.brows + 0.1 * h)
+    seeds = crown & ~bare
+    if seeds.sum() < 0.12 * crown.sum():  # bald, or hair cut to the skin
+        seeds = np.zeros_like(seeds)
+    hair_like = colors.likelihood(seeds)
+    cloth = sure_person & (y > places.chin + 0.12 * h) & ~((places.neck > 0.3) & bare)
+    behind = colors.likelihood(person < 0.05) * 0.3 * (1 - person) ** 2
+    others = np.maximum(colors.likelihood(cloth), behind)
+    # clothes and walls do not lie in front of the skull
+    others[places.on_head & (y < places.chin)] = 0
+    # a person's pixels around the skull are hair, whatever their colour, or worn in its place
+    beside = places.beside(h) & ~places.on_head & ~places.hull
+    others[beside & (y < places.lip)] = 0
+    skin_like[beside & (y < places.brows)] = 0
+    # a colour that neither has speaks for neither
+    tiny = 2e-4
+    odds = np.log(hair_like + tiny) - np.log(np.maximum(skin_like, others) + tiny)
+    return floats32(odds), np.asarray(seeds), bare
+
+
+def _expected(view: View, places: _Places, lab: F32) -> F32:
+    """(H, W) log odds of hair before any colour is seen: where heads have it."""
+    h, y = view.face_height, places.y
+    odds = np.full(view.shape, -1.5, np.float32)
+    odds[places.beside(h) & (y < places.chin)] = 1.5
+    odds[places.on_head] = (3.5 * places.scalp - 2.5 * (1 - places.scalp))[places.on_head]
+    odds[places.on_head & (places.ears > 0.5)] = -0.5
+    inner = floats32(ndimage.distance_transform_edt(places.hull) / h)
+    forehead = places.on_head & (places.scalp < 0.5) & (y < places.brows)
+    odds[forehead] = (-0.9 - 5.0 * inner)[forehead]
+    brow_to_hairline = resized_mask(places.hull, round(0.12 * h)) & (y < places.brows)
+    odds -= 4.0 * _smoothness(lab[..., 0], h) * brow_to_hairline
+    odds -= 12.0 * np.clip(inner, 0, 0.4) * (y > places.brows)
+    odds -= 6.0 * np.clip((y - places.chin) / h, 0, 1)
+    return floats32(odds)
+
+
+def _smoothness(lightness: F32, h: float) -> F32:
+    """(H, W) in [0, 1]: 1 where nothing as fine as hair shows. lightness: Lab's, 0 to 100."""
+    reach = 0.02 * h
+    fine = np.abs(lightness - cv2.GaussianBlur(lightness, (0, 0), reach))
+    return step(-cv2.GaussianBlur(fine, (0, 0), reach), -1.6, -0.6)
 
 
 def _largest(mask: Bool, seeds: Bool, open_by: int) -> Bool:

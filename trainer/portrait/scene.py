@@ -22,7 +22,7 @@ from trainer.portrait.maps import at_pixels, signed_distance, step
 from trainer.portrait.mask import INNER_LIPS, LEFT_EYE, RIGHT_EYE, HeadMasks, View
 
 PHOTO_SHAPE = "photo"
-_LIP_RIM, _LID_RIM = 1.1, 0.3
+_LIP_RIM, _LID_RIM = 0.9, 0.3
 """Pixels of the photograph by which rims look wider than they are."""
 
 
