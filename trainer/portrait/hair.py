@@ -177,6 +177,7 @@ class _Outline:
         self.height, self.width = view.shape
         region = model.regions
         self.center = points[outer & (region["scalp"] > 0.3)].mean(0)
+        self.nape = float(points[outer & (region["scalp"] > 0.5), 1].max())
         self.metre = self.K[0, 0] / self.center[2]
         """Pixels per metre at the head's middle."""
         self.skull_points = points[outer]
@@ -283,7 +284,7 @@ class _Outline:
         y = (np.array([v.min(), v.max()]) - self.K[1, 2]) / self.metre
         scalp = self.skull_points
         low = np.array([min(x[0], self.center[0] - 0.1), min(y[0], scalp[:, 1].min()), 0])
-        high = np.array([max(x[1], self.center[0] + 0.1), y[1], 0])
+        high = np.array([max(x[1], self.center[0] + 0.1), max(y[1], self.nape), 0])
         low[2], high[2] = scalp[:, 2].min() - 0.02, scalp[:, 2].max() + 0.06
         return Grid.around(low - np.full(3, 0.03), high + np.full(3, 0.03), STEP)
 

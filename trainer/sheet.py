@@ -1,0 +1,83 @@
+"""`python -m trainer.sheet AVATAR -o OUT.jpg`: an avatar from all sides and with several faces.
+
+Beside the picture it measures what the eye may miss: how opaque the silhouette is from each side.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from scipy import ndimage
+
+from avatar_rt.arrays import F32, U8, floats32
+from avatar_rt.avatar import Avatar
+from avatar_rt.errors import AvatarRtError
+from avatar_rt.render import Renderer
+from avatar_rt.types import FaceParams
+
+YAWS = (0, 30, 60, 90, 135, 180, 225, 270, 300, 330)
+FACES: tuple[tuple[Mapping[str, float], float], ...] = (
+    ({"jawOpen": 0.6}, 0),
+    ({"mouthSmileLeft": 0.7, "mouthSmileRight": 0.7, "cheekSquintLeft": 0.4,
+      "cheekSquintRight": 0.4}, 0),
+    ({"eyeBlinkLeft": 1, "eyeBlinkRight": 1}, 0),
+    ({"mouthPucker": 0.8}, 0),
+    ({"browInnerUp": 1, "browOuterUpLeft": 1, "browOuterUpRight": 1}, 0),
+    ({"eyeLookOutLeft": 0.7, "eyeLookInRight": 0.7}, 0),
+    ({"jawOpen": 0.6}, 45),
+    ({"eyeBlinkLeft": 1, "eyeBlinkRight": 1}, 45),
+    ({"mouthFunnel": 0.8, "jawOpen": 0.2}, 0),
+    ({"jawOpen": 1.0}, 0),
+)  # fmt: skip
+"""ARKit weights and the yaw in degrees from which they are seen."""
+COLUMNS = 5
+
+
+def view(renderer: Renderer, params: FaceParams, yaw: float, size: int) -> F32:
+    """(size, size, 4) premultiplied, from the avatar's own camera turned by `yaw` degrees."""
+    camera = renderer.camera(np.radians(yaw), 0.0, size, size)
+    return floats32(renderer.render(params, camera, format="float32").pixels)
+
+
+def opacity(alpha: F32) -> float:
+    """Mean alpha inside a silhouette: alpha > 0.5 with its holes filled. NaN without one."""
+    inside = ndimage.binary_fill_holes(alpha > 0.5)
+    return float(alpha[inside].mean()) if inside.any() else float("nan")
+
+
+def draw(avatar: Avatar, size: int) -> tuple[U8, dict[str, float]]:
+    """The sheet over white, and the opacity of each side."""
+    renderer = Renderer(avatar)
+    sides = {yaw: view(renderer, FaceParams(), yaw, size) for yaw in YAWS}
+    faces = [view(renderer, FaceParams.from_arkit(w), yaw, size) for w, yaw in FACES]
+    tiles = [t[..., :3] + (1 - t[..., 3:]) for t in (*sides.values(), *faces)]
+    rows = [np.hstack(tiles[k : k + COLUMNS]) for k in range(0, len(tiles), COLUMNS)]
+    sheet = np.clip(np.vstack(rows) * 255 + 0.5, 0, 255).astype(np.uint8)
+    return sheet, {f"{yaw}": round(opacity(side[..., 3]), 4) for yaw, side in sides.items()}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Draws the sheet and prints the opacities as one JSON object."""
+    parser = argparse.ArgumentParser(prog="trainer.sheet", description=__doc__.split("\n")[0])
+    parser.add_argument("avatar", type=Path)
+    parser.add_argument("-o", "--output", type=Path, required=True)
+    parser.add_argument("--size", type=int, default=320, help="pixels of each tile's side")
+    args = parser.parse_args(argv)
+    try:
+        sheet, opacities = draw(Avatar.load(args.avatar), args.size)
+        Image.fromarray(sheet).save(args.output, quality=88)
+    except (AvatarRtError, OSError, ValueError) as error:
+        print(f"sheet: {error}", file=sys.stderr)
+        return 2
+    print(json.dumps({"opacity": opacities}))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
