@@ -11,13 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from rich.console import Console
-from rich.progress import Progress
 
 from avatar_rt.arkit import ARKIT_INDEX
 from avatar_rt.arrays import F32, floats32, floats64
 from avatar_rt.avatar import Avatar
 from avatar_rt.cli import arguments
+from avatar_rt.cli.progress import LateBar
 from avatar_rt.drivers import Driver, open_driver
 from avatar_rt.errors import ParameterError
 from avatar_rt.motion import Motion
@@ -28,8 +27,6 @@ from avatar_rt.types import Camera, FaceParams
 
 MAX_SECONDS = 3600.0
 _TEXT = "text:"
-_QUIET_SECONDS = 2.0
-"""Whatever is done sooner needs no progress bar."""
 _FULL_LOOK = np.radians([30.0, 25.0])
 """Gaze, sideways and up or down, at which ARKit's eyeLook weights are taken to be 1."""
 
@@ -93,7 +90,8 @@ def opened(spec: str) -> Driver:
         from avatar_rt.drivers.text import TextDriver  # noqa: PLC0415 - slow to import
 
         return TextDriver(spec.removeprefix(_TEXT))
-    return open_driver(spec, loop=False, live=False)
+    with LateBar("read the drive") as bar:
+        return open_driver(spec, loop=False, live=False, progress=bar)
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,13 +218,7 @@ def looking(arkit: F32, yaw: float, pitch: float) -> F32:
 
 def watched(count: int) -> Iterator[int]:
     """0 … count - 1, with a progress bar on stderr once that takes longer than two seconds."""
-    began = time.perf_counter()
-    with ExitStack() as stack:
-        bar: Progress | None = None
+    with LateBar("render") as bar:
         for k in range(count):
             yield k
-            if bar is None and time.perf_counter() - began > _QUIET_SECONDS:
-                bar = stack.enter_context(Progress(console=Console(stderr=True), transient=True))
-                task = bar.add_task("render", total=count)
-            if bar is not None:
-                bar.update(task, completed=k + 1)
+            bar((k + 1) / count)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from avatar_rt.drivers.base import Driver, IdleDriver
@@ -10,15 +11,22 @@ from avatar_rt.errors import InputError, ParameterError
 
 RECORDED = (".json", ".npz")
 VIDEO = (".mp4", ".webm", ".mov", ".mkv", ".avi", ".m4v", ".ogv")
-SPEECH = (".wav",)
+SPEECH = (".wav", ".mp3", ".ogg", ".flac", ".m4a")
 
 
-def open_driver(spec: str | Path, *, loop: bool = True, live: bool = True) -> Driver:
-    """The driver that `spec` names: "idle", a recording (.json, .npz), a video or a voice (.wav).
+def open_driver(
+    spec: str | Path,
+    *,
+    loop: bool = True,
+    live: bool = True,
+    progress: Callable[[float], None] | None = None,
+) -> Driver:
+    """The driver that `spec` names: "idle", a recording (.json, .npz), a video or a voice (.wav …).
 
     loop: begin again at the end. live: a video is tracked while it plays, in a child process, and
     frames that come too late are left out; otherwise it is tracked whole, here and now, so that
-    its frames can be asked for at any pace.
+    its frames can be asked for at any pace. progress: is told, 0 to 1, how much of a voice or a
+    whole video has been read.
     Raises ParameterError for another suffix, InputError for a file that is not there,
     FileFormatError for one that is not what its suffix says.
     """
@@ -37,9 +45,9 @@ def open_driver(spec: str | Path, *, loop: bool = True, live: bool = True) -> Dr
     if suffix in SPEECH:
         from avatar_rt.drivers.speech import SpeechDriver  # noqa: PLC0415
 
-        return SpeechDriver.from_wav(path)
+        return SpeechDriver.from_wav(path, progress=progress)
     from avatar_rt.drivers.video import VideoDriver, track_video  # noqa: PLC0415
 
     if not live:
-        return RecordedDriver(track_video(path), loop=loop)
+        return RecordedDriver(track_video(path, progress=progress), loop=loop)
     return VideoDriver(path, loop=loop)

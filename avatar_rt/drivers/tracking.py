@@ -82,6 +82,15 @@ def check_video(path: Path) -> None:
     raise FileFormatError(path, "video", "holds no picture")
 
 
+def video_duration(path: Path) -> float:
+    """Seconds that a video file says it lasts; 0 where it does not say or cannot be read."""
+    try:
+        with av.open(str(path)) as file:
+            return (file.duration or 0) / av.time_base
+    except (av.FFmpegError, ValueError):
+        return 0.0
+
+
 def video_frames(path: Path) -> Iterator[tuple[float, U8]]:
     """(seconds from the first, (H, W, 3) uint8 RGB upright) of each picture of a video file.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from avatar_rt.drivers.base import ClosingDriver
@@ -13,6 +14,7 @@ from avatar_rt.drivers.tracking import (
     check_video,
     track_file,
     unless_lost,
+    video_duration,
     video_frames,
 )
 from avatar_rt.errors import DriverError
@@ -84,18 +86,26 @@ class VideoDriver(ClosingDriver):
 
 
 def track_video(
-    path: str | Path, *, use_task: bool = True, focal: float = DEFAULT_FOCAL
+    path: str | Path,
+    *,
+    use_task: bool = True,
+    focal: float = DEFAULT_FOCAL,
+    progress: Callable[[float], None] | None = None,
 ) -> Recording:
     """Every face of a video file, tracked here and now: what VideoDriver would see with time
-    enough, with the same settings. Where no face is seen the one before stays.
+    enough, with the same settings. Where no face is seen the one before stays. progress: is told
+    the share of the video that was looked at, 0 to 1.
 
     Raises as VideoDriver does, and DriverError for a video without a face.
     """
     follower = Follower(task_file() if use_task else None, focal)
     states: list[FaceParams] = []
     found = False
+    duration = video_duration(Path(path)) if progress is not None else 0.0
     try:
         for time, image in video_frames(Path(path)):
+            if progress is not None and duration > 0:
+                progress(min(time / duration, 1.0))
             params = follower.follow(image, time)
             found = found or params is not None
             last = states[-1] if states else FaceParams()

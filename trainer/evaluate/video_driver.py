@@ -31,6 +31,7 @@ from avatar_rt.arrays import F32, F64, floats32, floats64
 from avatar_rt.drivers.recording import Recording, load_recording
 from avatar_rt.drivers.video import track_video
 from avatar_rt.errors import InputError
+from avatar_rt.face.standard import DEFAULT_FOCAL
 from avatar_rt.importers import import_avatar
 from avatar_rt.render import Renderer
 from avatar_rt.rotation import (
@@ -125,8 +126,7 @@ class Told:
 def tracked(path: Path, focal: float | None, use_task: bool) -> Told:
     """What the driver says; focal None: it is not told what camera this is."""
     began = time.perf_counter()
-    told = {} if focal is None else {"focal": focal}
-    seen = track_video(path, use_task=use_task, **told)
+    seen = track_video(path, use_task=use_task, focal=DEFAULT_FOCAL if focal is None else focal)
     spent = time.perf_counter() - began
     rest = np.zeros((len(seen.times), 3), np.float32)
     head, neck = (rest if p is None else p for p in (seen.head_pose, seen.neck_pose))
