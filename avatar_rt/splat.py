@@ -37,10 +37,10 @@ def rasterize(
     alpha (H, W) float32.
 
     The rules are those of 3D Gaussian splatting (Kerbl et al. 2023): EWA projection with a 0.3 px²
-    low-pass, alpha clamped at 0.99 and skipped below 1/255, blending stopped before transmittance
-    falls below 1e-4, nothing nearer than 0.01 m. A Gaussian reaches as far as its alpha is 1/255,
-    not three sigma. One with a number that is not finite is skipped. "fast" relaxes the last two
-    thresholds of alpha and transmittance.
+    low-pass, alpha clamped at 0.99 and skipped below 1/255, blending stopped once transmittance has
+    fallen below 1e-4, nothing nearer than 0.01 m. A Gaussian reaches as far as its alpha is 1/255,
+    not three sigma. One with a number that is not finite is skipped. "fast" relaxes the
+    thresholds of alpha (1.5/255) and transmittance (5e-3).
 
     Raises ParameterError, naming the argument, for a wrong shape or range; BackendError for a
     backend that this build or machine does not have.

@@ -35,3 +35,20 @@ if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64|amd64)$")
     avatar_rt_add_stages(avx512 ${avx512})
   endif()
 endif()
+
+# The linker must find nothing to merge in them; see check_symbols.cmake.
+function(avatar_rt_check_stages target)
+  if(NOT CMAKE_NM OR AVATAR_RT_SANITIZE)
+    return()
+  endif()
+  set(severity WARNING)
+  if(AVATAR_RT_WERROR)
+    set(severity FATAL_ERROR)
+  endif()
+  string(REPLACE ";" "|" objects "${AVATAR_RT_STAGES}")
+  string(REGEX REPLACE "\\$<TARGET_OBJECTS:([a-z0-9_]+)>" "$<JOIN:$<TARGET_OBJECTS:\\1>,|>"
+         objects "${objects}")
+  add_custom_command(TARGET ${target} PRE_LINK VERBATIM
+    COMMAND "${CMAKE_COMMAND}" "-DNM=${CMAKE_NM}" "-DOBJECTS=${objects}" -DSEVERITY=${severity}
+            -P "${CMAKE_CURRENT_SOURCE_DIR}/cmake/check_symbols.cmake")
+endfunction()

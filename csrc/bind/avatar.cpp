@@ -183,7 +183,6 @@ class AvatarCore {
     py::dict timings;
     timings["animate"] = times.animate;
     timings["project"] = times.project;
-    timings["bin"] = times.bin;
     timings["blend"] = times.blend;
     return {pixels, timings};
   }

@@ -58,7 +58,7 @@ struct PoseView {
 };
 
 struct StageTimes {                // seconds
-  double animate = 0, project = 0, bin = 0, blend = 0;
+  double animate = 0, project = 0, blend = 0;
 };
 
 }  // namespace avatar_rt

@@ -33,8 +33,9 @@ void blend_adjoint(const AdjointArgs& args, int tile, Scratch& scratch) {
   const int per_splat = 16 * (1 + b.channels);
   for (int k = 0; k < 16 * kTileBlocks; ++k) through[k] = 1;
   const TilePlace place = place_of(b, tile);
-  const std::size_t n = collect(b, tile, scratch);
-  sort_by_depth(scratch, n);
+  const Collected collected = collect(b, tile, scratch);
+  const std::size_t n = collected.count;
+  sort_by_depth(scratch, collected);
   const F threshold = splat(exponent_level(b.log2_alpha_min));
   const F opaque = splat(b.transmittance_min);
 

@@ -104,8 +104,9 @@ void blend(const BlendArgs& args, int tile, Scratch& scratch) {
   }
   const TilePlace place = place_of(args, tile);
   expect_tile(args, place.x, place.y);
-  const std::size_t n = collect(args, tile, scratch);
-  sort_by_depth(scratch, n);
+  const Collected collected = collect(args, tile, scratch);
+  const std::size_t n = collected.count;
+  sort_by_depth(scratch, collected);
   const float threshold = exponent_level(args.log2_alpha_min);
   std::uint64_t alive = place.blocks;
   for (std::size_t at = 0; at < n && alive != 0;) {

@@ -25,23 +25,34 @@ struct Slice {
   int lengths[kTileBlocks];
 };
 
-// A tile's entries, in the order of their Gaussians, into scratch.entries. Returns how many.
-[[gnu::noinline]] static std::size_t collect(const BlendArgs& args, int tile, Scratch& scratch) {
-  std::size_t n = 0;
+struct Collected {
+  std::size_t count;
+  std::uint32_t nearest, farthest;  // depths
+};
+
+// A tile's entries, in the order of their Gaussians, into scratch.entries.
+[[gnu::noinline]] static Collected collect(const BlendArgs& args, int tile, Scratch& scratch) {
+  Collected found = {0, ~0u, 0};
   for (int k = 0; k < args.segment_count; ++k) {
     const Segment& segment = args.segments[k];
     const std::uint32_t end = segment.cursors[tile];
     std::uint32_t slot = static_cast<std::uint32_t>(tile) * kPage;
     while (slot != end) {
-      const std::uint32_t page_end = (slot | (kPage - 1));
+      const std::uint32_t page_end = slot | (kPage - 1);
       const std::uint32_t stop = (end >= slot && end < page_end) ? end : page_end;
-      if (n + kPage > scratch.capacity) scratch.reserve(scratch, n + kPage);
-      std::memcpy(scratch.entries + n, segment.entries + slot, (stop - slot) * sizeof(Entry));
-      n += stop - slot;
-      slot = stop == page_end ? segment.entries[page_end].splat : stop;
+      if (found.count + kPage > scratch.capacity) scratch.reserve(scratch, found.count + kPage);
+      Entry* out = scratch.entries + found.count;
+      found.count += stop - slot;
+      for (; slot != stop; ++slot, ++out) {
+        const Entry entry = segment.entries[slot];
+        found.nearest = entry.depth < found.nearest ? entry.depth : found.nearest;
+        found.farthest = entry.depth > found.farthest ? entry.depth : found.farthest;
+        *out = entry;
+      }
+      if (stop == page_end) slot = segment.entries[page_end].splat;
     }
   }
-  return n;
+  return found;
 }
 
 // Stable counting sort of keys by eight bits at `shift`.
@@ -56,21 +67,16 @@ AVATAR_RT_INLINE void sort_digit(const std::uint64_t* from, std::uint64_t* to, s
 // scratch.keys = (depth - nearest) << 32 | place in scratch.entries, ascending. Most of a tile's
 // depths are apart in their upper sixteen significant bits: two passes order those, and one over
 // neighbours settles the rest; where that would be slow, four passes do it all.
-[[gnu::noinline]] static void sort_by_depth(Scratch& scratch, std::size_t n) {
-  std::uint32_t nearest = ~0u, farthest = 0;
-  for (std::size_t i = 0; i < n; ++i) {
-    const std::uint32_t d = scratch.entries[i].depth;
-    nearest = d < nearest ? d : nearest;
-    farthest = d > farthest ? d : farthest;
-  }
+[[gnu::noinline]] static void sort_by_depth(Scratch& scratch, const Collected& found) {
+  const std::size_t n = found.count;
   const auto fill = [&]() __attribute__((always_inline)) {
     for (std::size_t i = 0; i < n; ++i) {
       scratch.keys[i] =
-          static_cast<std::uint64_t>(scratch.entries[i].depth - nearest) << 32 | i;
+          static_cast<std::uint64_t>(scratch.entries[i].depth - found.nearest) << 32 | i;
     }
   };
   fill();
-  const std::uint32_t range = n == 0 ? 0 : farthest - nearest;
+  const std::uint32_t range = n == 0 ? 0 : found.farthest - found.nearest;
   const int width = range == 0 ? 0 : 32 - __builtin_clz(range);
   const int low = 32 + (width > 16 ? width - 16 : 0);
   sort_digit(scratch.keys, scratch.sorted, n, low);
