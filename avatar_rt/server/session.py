@@ -35,7 +35,7 @@ from avatar_rt.server.workshop import Workshop
 _log = logging.getLogger(__name__)
 
 STATS_EVERY_S = 0.5
-_TO_THE_EAR_MS = 30.0
+_TO_THE_EAR_MS = 40.0
 """From a browser's jitter buffer through its mixer and the sound card."""
 _HITCH_MS = 15
 """A smaller change of how long pictures wait is not worth the hitch it shows as."""

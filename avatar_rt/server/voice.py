@@ -14,7 +14,7 @@ from avatar_rt.clock import Deadlines, monotonic, sleep_until, ticks
 from avatar_rt.outputs.opus import OPUS_RATE, PACKET_SAMPLES, PACKET_SECONDS, OpusEncoder
 from avatar_rt.outputs.track import VoiceTrack
 
-VOICE_LEAD_S = 0.05
+VOICE_LEAD_S = 0.06
 """Browsers hold sound back about this long to smooth its arrival, and pictures not at all. What is
 said is known beforehand, so it is sent this much ahead of the mouth, and both arrive together.
 Where a browser holds it longer, its pictures are held back by the rest."""
