@@ -16,7 +16,7 @@ struct TileSplat {  // a splat in the tile's own coordinates: u = l11·x + l21·
   std::uint32_t unused;
 };
 
-inline constexpr int kSlice = 1024;
+inline constexpr int kSlice = 512;
 inline constexpr int kListSpace = kSlice + 64;  // a block's list, with room for a whole store
 
 struct Slice {
