@@ -114,7 +114,12 @@ def synthetic_head(gaussians: int = 78_000, seed: int = 0) -> Avatar:
     lowest = np.where(hair, 0.15, np.where(nearly_opaque, 0.85, 0.03))
     highest = np.where(hair, 0.75, np.where(nearly_opaque, 0.999, 0.85))
     opacities = rng.uniform(lowest, highest)
-    camera = {"distance": 1.0, "focal": 4.1, "target": [float(x) for x in _CENTRE]}
+    metadata = {
+        "name": f"made-up head, seed {seed}",
+        "head_model": {"name": "made-up", "hash": "0" * 64, "licence": "Apache-2.0"},
+        "provenance": {"source": "avatar_rt/synthetic.py", "synthetic": True},
+        "camera": {"distance": 1.0, "focal": 4.1, "target": [float(x) for x in _CENTRE]},
+    }
     return Avatar(
         rig,
         Gaussians(
@@ -127,5 +132,5 @@ def synthetic_head(gaussians: int = 78_000, seed: int = 0) -> Avatar:
             floats32(opacities),
             _colors(at, hair, rng),
         ),
-        metadata={"name": f"synthetic-{gaussians}", "camera": camera},
+        metadata=metadata,
     )

@@ -32,8 +32,7 @@ from typing import Any
 import aiohttp
 import numpy as np
 
-from avatar_rt.avatar import Avatar
-from benchmarks.scenes import synthetic_head
+from avatar_rt.synthetic import synthetic_head
 from tests.browser.chromium import Page, chromium, find_chromium
 
 _ROOT = Path(__file__).resolve().parents[1]
@@ -244,24 +243,13 @@ async def skew(args: argparse.Namespace, avatar: Path) -> float | None:
     return round(float(np.median(close)), 1) if len(close) >= 4 else None
 
 
-def made_up_head(path: Path, gaussians: int) -> Path:
-    """Writes the seeded head that the renderer's benchmarks use as an avatar file."""
-    scene = synthetic_head(gaussians)
-    metadata = {
-        "name": "made-up head",
-        "head_model": {"name": "made-up", "hash": "0" * 64, "licence": "Apache-2.0"},
-        "provenance": {"source": "benchmarks/scenes.py", "synthetic": True},
-    }
-    Avatar(scene.rig, scene.gaussians, metadata).save(path)
-    return path
-
-
 def main(argv: list[str] | None = None) -> int:
     args = parse(argv)
     with tempfile.TemporaryDirectory() as folder:
         avatar = args.avatar
         if avatar is None:
-            avatar = made_up_head(Path(folder) / "made-up.avatar", args.gaussians)
+            avatar = Path(folder) / "made-up.avatar"
+            synthetic_head(args.gaussians).save(avatar)
         figures = asyncio.run(measure(args, avatar))
         if args.skew:
             figures["av_skew_ms"] = asyncio.run(skew(args, avatar))

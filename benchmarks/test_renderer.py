@@ -1,4 +1,4 @@
-"""The native renderer on the synthetic head: pytest benchmarks/test_renderer.py
+"""The renderer on the made-up head: pytest benchmarks/test_renderer.py
 
 Machines drift by half within an hour, so what counts are the ratios within one run. Each benchmark
 first shows that the picture it times is right.
@@ -7,55 +7,37 @@ first shows that the picture it times is right.
 from __future__ import annotations
 
 from functools import cache
+from itertools import cycle
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
 from avatar_rt import _core
-from avatar_rt.arrays import F32
-from avatar_rt.types import PixelFormat, Quality
-from benchmarks import scenes
-from benchmarks.scenes import Scene, synthetic_head
+from avatar_rt.arrays import F32, floats64
+from avatar_rt.measure import moving_faces
+from avatar_rt.render import Renderer
+from avatar_rt.synthetic import synthetic_head
+from avatar_rt.types import Camera, FaceParams, PixelFormat, Quality
 
 if TYPE_CHECKING:
     from pytest_benchmark.fixture import BenchmarkFixture
 
-BACKGROUND = np.ones(3, np.float32)
+FACES = moving_faces(100)
 
 
 @cache
-def scene_of(gaussians: int) -> Scene:
-    return synthetic_head(gaussians)
+def renderer_of(gaussians: int, threads: int) -> Renderer:
+    return Renderer(synthetic_head(gaussians), threads=threads)
 
 
-@cache
-def core_of(gaussians: int, threads: int) -> _core.AvatarCore:
-    return scenes.core_of(scene_of(gaussians), threads)
-
-
-def render(
-    core: _core.AvatarCore, scene: Scene, frame: int, size: int, quality: Quality,
-    format: PixelFormat = "rgb8",
-) -> F32:  # fmt: skip
-    pose, camera = scene.pose(frame), scene.camera(size)
-    pixels, _ = core.render(
-        pose.coefficients, pose.joint_rotations, pose.translation, camera.viewmat, camera.K,
-        size, size, BACKGROUND, format, quality,
-    )  # fmt: skip
-    return pixels  # type: ignore[return-value]
-
-
-def posed_by_arrays(gaussians: int, frame: int, size: int) -> F32:
-    """The same frame through rasterize, from the posed Gaussians: premultiplied RGB."""
-    scene = scene_of(gaussians)
-    pose, camera = scene.pose(frame), scene.camera(size)
-    means, covars = core_of(gaussians, 1).gaussians(
-        pose.coefficients, pose.joint_rotations, pose.translation
-    )
+def from_posed_gaussians(renderer: Renderer, face: FaceParams, camera: Camera) -> F32:
+    """The same frame by another way: the posed Gaussians through the low-level call."""
+    means, covars = renderer.gaussians(face)
+    g = renderer.avatar.gaussians
     image, _ = _core.rasterize(
-        means, None, None, covars, scene.gaussians.opacities, scene.gaussians.colors,
-        camera.viewmat, camera.K, size, size, None, "exact", 1,
+        means, None, None, covars, g.opacities, g.colors, camera.viewmat, camera.K, camera.width,
+        camera.height, None, "exact", 1,
     )  # fmt: skip
     return image
 
@@ -69,44 +51,50 @@ def test_frame(
     benchmark: BenchmarkFixture, gaussians: int, size: int, threads: int, quality: Quality
 ) -> None:
     """A whole animated frame to 8-bit RGB."""
-    core, scene = core_of(gaussians, threads), scene_of(gaussians)
-    seen = render(core, scene, 7, size, quality, "float32")[..., :3]
-    error = float(np.mean((seen - posed_by_arrays(gaussians, 7, size)) ** 2))
-    psnr = -10 * np.log10(max(error, 1e-12))
-    assert psnr > (60 if quality == "exact" else 40)
-    frames = iter(range(1_000_000))
+    renderer = renderer_of(gaussians, threads)
+    camera = renderer.camera(width=size, height=size)
+    seen = renderer.render(FACES[7], camera, format="float32", quality=quality).pixels
+    truth = from_posed_gaussians(renderer, FACES[7], camera)
+    psnr_db = -10 * np.log10(np.square(floats64(seen[..., :3]) - truth).mean() + 1e-12)
+    assert psnr_db > (60 if quality == "exact" else 40)
+    faces = cycle(FACES)
     benchmark.group = f"{gaussians} Gaussians, {size}²"
-    benchmark.extra_info.update(isa=_core.isa(), psnr_db=round(float(psnr), 1))
-    benchmark(lambda: render(core, scene, next(frames), size, quality))
+    benchmark.extra_info.update(isa=_core.isa(), psnr_db=round(float(psnr_db), 1))
+    benchmark(lambda: renderer.render(next(faces), camera, quality=quality))
 
 
 @pytest.mark.parametrize("format", ["rgb8", "i420", "rgba8", "float32"])
 def test_format(benchmark: BenchmarkFixture, format: PixelFormat) -> None:
-    """What the pixel's format costs."""
-    core, scene = core_of(20_000, 1), scene_of(20_000)
+    """What the pixels' format costs."""
+    renderer = renderer_of(20_000, 1)
     benchmark.group = "format, 20000 Gaussians, 512²"
-    pixels = benchmark(render, core, scene, 3, 512, "exact", format)
-    assert pixels.any()
+    frame = benchmark(renderer.render, FACES[3], renderer.camera(), format=format)
+    assert frame.pixels.any()
 
 
-def test_colour_adjoint(benchmark: BenchmarkFixture) -> None:
-    """The adjoint beside the rendering that it transposes (groups of two)."""
-    scene = scene_of(20_000)
-    pose, camera, g = scene.pose(0), scene.camera(512), scene.gaussians
-    means, covars = core_of(20_000, 1).gaussians(
-        pose.coefficients, pose.joint_rotations, pose.translation
-    )
+@pytest.mark.parametrize("way", ["rasterize", "adjoint"])
+def test_colour_adjoint(benchmark: BenchmarkFixture, way: str) -> None:
+    """The colours' adjoint beside the rendering that it transposes."""
+    renderer = renderer_of(20_000, 1)
+    camera, g = renderer.camera(), renderer.avatar.gaussians
+    means, covars = renderer.gaussians(FACES[0])
     gradient = np.random.default_rng(0).normal(size=(512, 512, 3)).astype(np.float32)
-    image, _ = _core.rasterize(
-        means, None, None, covars, g.opacities, g.colors, camera.viewmat, camera.K, 512, 512, None,
-        "exact", 2,
-    )  # fmt: skip
-    benchmark.group = "adjoint, 20000 Gaussians, 512²"
-    per_color, _ = benchmark(
-        _core.rasterize_colors_adjoint, means, None, None, covars, g.opacities, camera.viewmat,
-        camera.K, gradient, 2,
-    )  # fmt: skip
-    left = float(np.sum(per_color.astype(np.float64) * g.colors))
-    assert left == pytest.approx(
-        float(np.sum(image.astype(np.float64) * gradient)), rel=1e-3, abs=1
+    view = camera.viewmat, camera.K
+    image = from_posed_gaussians(renderer, FACES[0], camera)
+    per_color, _ = _core.rasterize_colors_adjoint(
+        means, None, None, covars, g.opacities, *view, gradient, 2
     )
+    products = (per_color, g.colors), (image, gradient)
+    left, right = (float((floats64(a) * b).sum()) for a, b in products)
+    assert left == pytest.approx(right, rel=1e-3, abs=1)
+    benchmark.group = "adjoint, 20000 Gaussians, 512²"
+    if way == "adjoint":
+        benchmark(
+            _core.rasterize_colors_adjoint, means, None, None, covars, g.opacities, *view, gradient,
+            2,
+        )  # fmt: skip
+    else:
+        benchmark(
+            _core.rasterize, means, None, None, covars, g.opacities, g.colors, *view, 512, 512,
+            None, "exact", 2,
+        )  # fmt: skip

@@ -9,9 +9,10 @@ from __future__ import annotations
 import numpy as np
 
 from avatar_rt.arkit import ARKIT_INDEX, ARKIT_NAMES
-from avatar_rt.arrays import F32, F64, I32, floats32, floats64, ints32
+from avatar_rt.arrays import F32, F64, floats32, floats64, ints32
 from avatar_rt.avatar import Avatar, Gaussians, TriangleFrame
 from avatar_rt.head.rig import JOINT_NAMES, Rig
+from avatar_rt.synthetic import sphere
 
 HEAD_CENTRE = np.array([0.0, -0.02, -0.082])
 HEAD_RADII = np.array([0.078, 0.115, 0.095])
@@ -19,32 +20,6 @@ EYE_RADIUS = 0.013
 EYES = np.array([[0.03, 0.0, 0.0], [-0.03, 0.0, 0.0]])
 MOUTH = np.array([0.0, -0.068, -0.002])
 GAUSSIANS_PER_TRIANGLE = 4
-
-
-def _ball(rings: int, segments: int) -> tuple[F64, I32]:
-    """A unit sphere around y: vertices (V, 3) and triangles (F, 3), outward."""
-    polar = np.linspace(0, np.pi, rings + 1)[1:-1, None]
-    around = np.arange(segments)[None] * (2 * np.pi / segments)
-    belt = np.stack(
-        [
-            np.sin(polar) * np.sin(around),
-            np.cos(polar) + 0 * around,
-            np.sin(polar) * np.cos(around),
-        ],
-        -1,
-    ).reshape(-1, 3)
-    vertices = np.concatenate([[[0, 1, 0]], belt, [[0, -1, 0]]])
-    last = len(vertices) - 1
-    faces = []
-    for k in range(segments):
-        after = (k + 1) % segments
-        faces.append((0, 1 + k, 1 + after))
-        bottom = 1 + (rings - 2) * segments
-        faces.append((last, bottom + after, bottom + k))
-        for r in range(rings - 2):
-            a, b = 1 + r * segments + k, 1 + r * segments + after
-            faces += [(a, a + segments, b), (b, a + segments, b + segments)]
-    return vertices, ints32(faces)
 
 
 def _move(name: str) -> tuple[F64, F64, float]:
@@ -73,9 +48,9 @@ def _near(points: F64, centre: F64, width: float) -> F64:
 
 
 def _rig(rng: np.random.Generator) -> tuple[Rig, int]:
-    ball, ball_faces = _ball(12, 18)
+    ball, ball_faces = sphere(12, 18)
     head = ball * HEAD_RADII * (1 + 0.05 * rng.random(3)) + HEAD_CENTRE
-    eye, eye_faces = _ball(5, 8)
+    eye, eye_faces = sphere(5, 8)
     vertices = np.concatenate([head, *(eye * EYE_RADIUS + centre for centre in EYES)])
     eyes_at = [len(head), len(head) + len(eye)]
     faces = ints32(np.concatenate([ball_faces, *(eye_faces + at for at in eyes_at)]))
