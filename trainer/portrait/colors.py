@@ -84,13 +84,15 @@ def _allowed(scene: Scene, samples: Samples, pixels: F32) -> tuple[F32, F32, F32
         * step(off_eyes, 1.0, 2.0)
         * step(-in_mouth, 0.4, 1.6)
     )
-    # clothes on the neck are worn there, but they lie off the skin: believe them little
+    # under the chin skin ends at a collar, whose shadow is not the skin's own
+    low = pixels[:, 1] > view.landmarks[CHIN, 1]
+    skin *= np.where(low, step(outline, 2.0, 5.0), 1)
     person = at_pixels(signed_distance(scene.masks.person > 0.5), pixels) / unit
-    worn = step(person, 2, 5) * step(-outline, 0.5, 2.0) * (pixels[:, 1] > view.landmarks[CHIN, 1])
+    worn = step(person, 2, 5) * step(-outline, 0.5, 2.0) * low
     worn[samples.kinds != Kind.SKIN] = 0
     allowed = skin
     near = 0.6 * step(outline, 1.2, 3.0) * step(off_eyes, 0.0, 1.0)
-    near *= step(-in_mouth, 0.2, 1.2) * step(bare, -1.2, 0.2)
+    near *= step(-in_mouth, 0.2, 1.2) * step(bare, -1.2, 0.2) * ~low
     inside = at_pixels(signed_distance(hair), pixels) / unit
     of_hair = np.isin(samples.kinds, HAIRS)
     allowed[of_hair] = (step(inside, 0.3, 1.2) * step(outline, 1.2, 3.5))[of_hair]

@@ -34,6 +34,8 @@ _FINENESS = 0.7
 """Pixels of the photograph for one Gaussian."""
 _COVERED = 0.004
 """Metres of hair under which skin is left out."""
+_RIM_AREA = 3e-6
+"""Square metres of bust for one Gaussian where it fades."""
 _FADE = 0.030
 """Metres over which the bust fades out below."""
 
@@ -97,6 +99,8 @@ def _cuts(scene: Scene, kinds: I32, areas: F64) -> F64:
     faces, rest = scene.model.template.faces, scene.rig.vertices[: scene.head_vertices]
     shown = (kinds == Kind.SKIN) & (_pixel_areas(scene, faces) > 0.2)
     cuts = np.ceil(np.sqrt(areas / np.where(shown, _SKIN_AREA, _HIDDEN_AREA)) - 0.2)
+    rim = _fade(scene, rest)[faces].min(1) < 0.99
+    cuts = np.where(rim, np.ceil(np.sqrt(areas / _RIM_AREA)), cuts)
     cuts = np.where(np.isin(kinds, TEETH), 2, cuts)
     for kind, name in zip(EYES, ("left_eye", "right_eye"), strict=True):
         eye = rest - scene.rig.joints[scene.rig.joint_names.index(name)]
@@ -115,11 +119,12 @@ def _hair(scene: Scene, room: int, rng: np.random.Generator) -> list[Samples]:
     facing = areas / np.maximum(_areas(scene.rig.vertices, faces[mine]), 1e-12)
     seen = facing > 0.45 * np.quantile(facing, 0.99)
     hidden = mine[~seen]
-    each = int(np.clip(0.5 * room / max(len(hidden), 1) - 1, 1, 4))
+    each = int(np.clip(0.45 * room / max(len(hidden), 1) - 1, 1, 4))
     left = room - (1 + each) * len(hidden)
-    cuts = np.clip(np.round(1.6 * np.sqrt(areas[seen])), 1, 5)
-    while (cuts**2).sum() > left and cuts.max() > 1:
-        cuts = np.where(cuts == cuts.max(), cuts - 1, cuts)
+    for fineness in np.arange(1.7, 0.0, -0.05):
+        cuts = np.clip(np.round(fineness * np.sqrt(areas[seen])), 1, 5)
+        if (cuts**2).sum() <= left:
+            break
     return [
         cut_triangles(ints32(mine[seen]), ints32(cuts), _of_hair(len(cuts))),
         cut_triangles(ints32(hidden), ints32(np.ones(len(hidden))), _of_hair(len(hidden))),
@@ -143,4 +148,8 @@ def _faded(scene: Scene, samples: Samples) -> Samples:
     rest = samples.means(scene.rig.vertices, scene.rig.faces)
     fade = np.where(np.isin(samples.kinds, HAIRS), 1.0, _fade(scene, rest))
     kept = fade > 0.02
-    return replace(samples, opacities=floats32(samples.opacities * fade)).picked(kept)
+    # thinner Gaussians would let their lattice show: they grow as they fade
+    scales = samples.scales * (1 + 0.4 * (1 - fade[:, None]))
+    opacities = samples.opacities * fade
+    faded = replace(samples, opacities=floats32(opacities), scales=floats32(scales))
+    return faded.picked(kept)

@@ -35,7 +35,7 @@ from trainer.portrait.surface import EYES, HAIRS, Kind, Samples
 Progress = Callable[[str, float], None]
 Note = Callable[[str], None]
 REFINEMENTS = 18
-_IRIS_LEEWAY, _WHITE_LEEWAY = 0.4, 0.16
+_IRIS_LEEWAY, _WHITE_LEEWAY = 0.35, 0.05
 """How far colours of eyes may follow the photograph."""
 
 
