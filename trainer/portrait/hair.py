@@ -340,7 +340,7 @@ class _Outline:
         inside = (1 - radius) * np.minimum(half, depth)
         ok = (half > 0.045) & (depth > 0.04) & (z > self.center[2] - 0.01)
         # hair that hardly stands off the skull does not hang behind it either
-        short = 0.03 * (1 - float(step(np.array(usual), 0.010, 0.020)))
+        short = 0.03 * (1 - float(step(np.array([usual]), 0.010, 0.020)[0]))
         return floats32(np.where(ok, inside - short, -0.05))
 
     def _project(self, points: F64 | F32) -> F64:
