@@ -22,8 +22,9 @@ LARGEST_FACE = 420
 """Pixels of a face beyond which Gaussians cannot follow: a larger photograph is reduced."""
 VIEW_FACE = 220
 """Pixels of a face in the view: a smaller one is enlarged, which smooths masks and outlines."""
-_TURNED, _TOO_TURNED = 28.0, 50.0
-"""Degrees of yaw at which to warn, and at which one half of the face is not there to be seen."""
+_TURNED, _TOO_TURNED = 28.0, 43.0
+"""Degrees of yaw, as landmarks show it (a third too little), at which to warn, and at which one
+half of the face is not there to be seen."""
 _LEFT_CHEEK, _RIGHT_CHEEK = 454, 234
 
 
