@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 from scipy import ndimage
 
 from avatar_rt.arrays import F32, U8, floats32
@@ -37,6 +37,15 @@ FACES: tuple[tuple[Mapping[str, float], float], ...] = (
 )  # fmt: skip
 """ARKit weights and the yaw in degrees from which they are seen."""
 COLUMNS = 5
+BANNER: tuple[tuple[Mapping[str, float], float], ...] = (
+    ({}, 30),
+    ({"jawOpen": 0.4, "mouthFunnel": 0.2, "browInnerUp": 0.5}, 0),
+    ({"mouthSmileLeft": 0.8, "mouthSmileRight": 0.8, "cheekSquintLeft": 0.5,
+      "cheekSquintRight": 0.5}, -25),
+    ({"eyeBlinkLeft": 1, "eyeBlinkRight": 1}, 15),
+    ({}, 120),
+)  # fmt: skip
+"""The same for the one row beside the photograph."""
 
 
 def view(renderer: Renderer, params: FaceParams, yaw: float, size: int) -> F32:
@@ -51,15 +60,29 @@ def opacity(alpha: F32) -> float:
     return float(alpha[inside].mean()) if inside.any() else float("nan")
 
 
+def over_white(tile: F32) -> U8:
+    """Premultiplied RGBA → (H, W, 3) uint8 over white."""
+    return np.clip((tile[..., :3] + 1 - tile[..., 3:]) * 255 + 0.5, 0, 255).astype(np.uint8)
+
+
+def banner(photo: Image.Image, avatar: Avatar, size: int) -> U8:
+    """One row: the photograph's middle square, then its avatar in five moments."""
+    renderer = Renderer(avatar)
+    faces = [view(renderer, FaceParams.from_arkit(w), yaw, size) for w, yaw in BANNER]
+    square = np.asarray(ImageOps.fit(photo.convert("RGB"), (size, size), centering=(0.5, 0.0)))
+    return np.hstack([square, *(over_white(face) for face in faces)])
+
+
 def draw(avatar: Avatar, size: int) -> tuple[U8, dict[str, float]]:
     """The sheet over white, and the opacity of each side."""
     renderer = Renderer(avatar)
     sides = {yaw: view(renderer, FaceParams(), yaw, size) for yaw in YAWS}
     faces = [view(renderer, FaceParams.from_arkit(w), yaw, size) for w, yaw in FACES]
-    tiles = [t[..., :3] + (1 - t[..., 3:]) for t in (*sides.values(), *faces)]
+    tiles = [over_white(t) for t in (*sides.values(), *faces)]
     rows = [np.hstack(tiles[k : k + COLUMNS]) for k in range(0, len(tiles), COLUMNS)]
-    sheet = np.clip(np.vstack(rows) * 255 + 0.5, 0, 255).astype(np.uint8)
-    return sheet, {f"{yaw}": round(opacity(side[..., 3]), 4) for yaw, side in sides.items()}
+    return np.vstack(rows), {
+        f"{yaw}": round(opacity(side[..., 3]), 4) for yaw, side in sides.items()
+    }
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -68,9 +91,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("avatar", type=Path)
     parser.add_argument("-o", "--output", type=Path, required=True)
     parser.add_argument("--size", type=int, default=320, help="pixels of each tile's side")
+    parser.add_argument("--photo", type=Path, help="one row beside this photograph instead")
     args = parser.parse_args(argv)
     try:
-        sheet, opacities = draw(Avatar.load(args.avatar), args.size)
+        avatar = Avatar.load(args.avatar)
+        sheet, opacities = draw(avatar, args.size)
+        if args.photo is not None:
+            with Image.open(args.photo) as photo:
+                sheet = banner(photo, avatar, args.size)
         Image.fromarray(sheet).save(args.output, quality=88)
     except (AvatarRtError, OSError, ValueError) as error:
         print(f"sheet: {error}", file=sys.stderr)
