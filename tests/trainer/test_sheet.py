@@ -25,16 +25,17 @@ def test_all_sides(avatar: Path, tmp_path: Path, capsys: pytest.CaptureFixture[s
     opacity = json.loads(capsys.readouterr().out)["opacity"]
     assert list(opacity) == [str(yaw) for yaw in sheet.YAWS]
     assert all(0.5 < value <= 1 for value in opacity.values())
-    assert Image.open(out).size == (5 * 40, 4 * 40)
+    with Image.open(out) as drawn:
+        assert drawn.size == (5 * 40, 4 * 40)
 
 
 def test_banner_begins_with_the_photograph(avatar: Path, tmp_path: Path) -> None:
     photo, out = tmp_path / "red.png", tmp_path / "row.png"
     Image.new("RGB", (90, 120), (255, 0, 0)).save(photo)
     assert sheet.main([str(avatar), "-o", str(out), "--size", "40", "--photo", str(photo)]) == 0
-    row = Image.open(out)
-    assert row.size == (40 * (1 + len(sheet.BANNER)), 40)
-    assert row.getpixel((20, 20)) == (255, 0, 0)
+    with Image.open(out) as row:
+        assert row.size == (40 * (1 + len(sheet.BANNER)), 40)
+        assert row.getpixel((20, 20)) == (255, 0, 0)
 
 
 def test_a_missing_file_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
