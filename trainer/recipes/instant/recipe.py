@@ -13,8 +13,9 @@ from numpy.typing import ArrayLike
 from avatar_rt.arrays import F32, U8, floats32, floats64
 from avatar_rt.avatar import Avatar, Landmarks
 from avatar_rt.errors import ParameterError
-from avatar_rt.head import load_builtin
+from avatar_rt.head import close_lids, load_builtin
 from avatar_rt.head.model import HeadModel
+from avatar_rt.render import fast_psnr_db
 from avatar_rt.types import Camera, FaceParams
 from trainer.portrait.colors import Seen, hair_colors, look, skin_colors
 from trainer.portrait.features import paint_features, paint_lashes
@@ -82,7 +83,7 @@ def make_avatar(
     view, camera = view_of(subject, fit)
     masks = head_masks(view, model)
     progress("grow the hair", 0.55)
-    rig = with_placed_teeth(fit.rig(), model)
+    rig = close_lids(with_placed_teeth(fit.rig(), model), model.regions)
     hair = hair_mesh(view, masks, model, rig, camera)
     scene = build_scene(view, masks, fit, rig, camera, hair)
     progress("lay Gaussians over head and hair", 0.62)
@@ -98,12 +99,14 @@ def make_avatar(
     skin = samples.kinds == Kind.SKIN
     kept = np.where(skin, step(seen.follow, 0.15, 0.5), step(seen.follow, 0.05, 0.35))
     colors = floats32(filled + kept[:, None] * (matched - filled))
-    return Avatar(
+    avatar = Avatar(
         scene.rig,
         samples.gaussians(colors),
         _metadata(photo, model, scene, fit, subject.notes),
         Landmarks(model.landmark_faces, model.landmark_barycentric),
     )
+    avatar.metadata["fast_psnr_db"] = fast_psnr_db(avatar)
+    return avatar
 
 
 def paint(scene: Scene, samples: Samples, seen: Seen, features: F32 | None = None) -> F32:
