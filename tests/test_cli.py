@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 
 import pytest
 
@@ -56,5 +59,19 @@ def test_bench_measures_both_qualities(capsys: pytest.CaptureFixture[str]) -> No
 
 @pytest.mark.parametrize("flags", [["--isa", "quantum"], ["--frames", "0"], ["--gaussians", "-1"]])
 def test_bench_names_what_is_wrong(flags: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("AVATAR_RT_ISA", raising=False)
+    monkeypatch.setenv("AVATAR_RT_ISA", _core.isa())  # given back afterwards
     assert main(["bench", "--json", *flags]) == 2
+
+
+def test_a_core_that_does_not_load_is_one_line() -> None:
+    command = [sys.executable, "-m", "avatar_rt", "info", "any.avatar"]
+    done = subprocess.run(
+        command,
+        env={**os.environ, "AVATAR_RT_ISA": "quantum"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "quantum" in done.stderr
+    assert "Traceback" not in done.stderr

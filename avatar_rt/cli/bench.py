@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from avatar_rt.errors import ParameterError
+from avatar_rt.errors import BackendError, ParameterError
 from avatar_rt.types import Quality
 
 if TYPE_CHECKING:
@@ -43,7 +43,10 @@ def run(args: argparse.Namespace) -> int:
     if args.isa:
         # the core chooses its instruction set once, when it is first imported
         os.environ["AVATAR_RT_ISA"] = args.isa
-    core = importlib.import_module("avatar_rt._core")
+    try:
+        core = importlib.import_module("avatar_rt._core")
+    except ImportError as error:
+        raise BackendError(f"the native core does not load: {error}") from error
     if args.isa and core.isa() != args.isa:
         runs = ", ".join(core.available_isas())
         raise ParameterError(f"--isa {args.isa}: this processor and build run {runs}")

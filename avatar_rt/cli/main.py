@@ -50,7 +50,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command; its errors become one line on stderr and exit status 2."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     chosen = next((a for a in arguments if a in COMMANDS), "")
-    args = build_parser(chosen).parse_args(arguments)
+    try:
+        args = build_parser(chosen).parse_args(arguments)
+    except ImportError as error:
+        # a broken installation, or AVATAR_RT_ISA naming what this processor lacks
+        print(f"avatar-rt: {error}; ask: avatar-rt doctor", file=sys.stderr)
+        return 2
     try:
         return int(args.run(args))
     except AvatarRtError as error:
