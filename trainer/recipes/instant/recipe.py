@@ -38,6 +38,8 @@ Note = Callable[[str], None]
 REFINEMENTS = 18
 _IRIS_LEEWAY, _WHITE_LEEWAY = 0.35, 0.05
 """How far colours of eyes may follow the photograph."""
+_LIP, _LIP_LEEWAY = 0.5, 0.14
+"""What counts as lip, and how far its colours may follow."""
 
 
 def _silent(_step: str, _fraction: float) -> None:
@@ -93,7 +95,7 @@ def make_avatar(
     painted = paint(scene, samples, seen)
     progress("match the photograph", 0.75)
     matched = refine(scene, samples, painted, seen.follow, REFINEMENTS)
-    matched = _steady_eyes(scene, samples, painted, matched)
+    matched = _steady_lips(scene, samples, painted, _steady_eyes(scene, samples, painted, matched))
     # what was matched goes on into what was not seen
     filled = paint(scene, samples, seen.after(matched), features=matched)
     skin = samples.kinds == Kind.SKIN
@@ -139,6 +141,16 @@ def _steady_eyes(scene: Scene, samples: Samples, painted: F32, matched: F32) -> 
         leeway = (_IRIS_LEEWAY + (_WHITE_LEEWAY - _IRIS_LEEWAY) * step(angle, 0.40, 0.50))[:, None]
         out[mine] = painted[mine] + np.clip(matched[mine] - painted[mine], -leeway, leeway)
     return out
+
+
+def _steady_lips(scene: Scene, samples: Samples, painted: F32, matched: F32) -> F32:
+    """`matched` (N, 3) where lips keep near to what was painted. A smile presses them thinner than
+    a pixel, and what such a sliver takes on to please that pixel is a spot on lips at rest."""
+    lips = scene.model.regions["lips"][:, None]
+    rows = np.minimum(scene.rig.faces[samples.triangles], len(lips) - 1)
+    mine = (samples.kinds == Kind.SKIN) & (lips[rows].mean((1, 2)) > _LIP)
+    leeway = np.where(mine, _LIP_LEEWAY, 1.0)[:, None]
+    return floats32(painted + np.clip(matched - painted, -leeway, leeway))
 
 
 def _metadata(
