@@ -48,7 +48,7 @@ def replacing(path: str | Path) -> Iterator[Path]:
     if path.is_dir():
         raise InputError(f"{path}: is a folder; name a file in it")
     try:
-        handle, name = tempfile.mkstemp(path.suffix, f".{path.stem}-", path.parent)
+        handle, name = tempfile.mkstemp(path.suffix, f".{path.stem[:40]}-", path.parent)
     except OSError as error:
         raise InputError(f"{path}: cannot be written: {error.strerror}") from error
     os.close(handle)

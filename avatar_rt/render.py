@@ -10,9 +10,8 @@ from avatar_rt import _core
 from avatar_rt.arrays import F32, F64, floats32, floats64
 from avatar_rt.avatar import Avatar
 from avatar_rt.errors import BackendError, ParameterError
-from avatar_rt.types import Backend, Camera, FaceParams, Frame, PixelFormat, Quality
+from avatar_rt.types import MAX_SIDE, Backend, Camera, FaceParams, Frame, PixelFormat, Quality
 
-MAX_SIDE = 8192
 _QUALITIES: tuple[Quality, ...] = ("exact", "fast")
 _FORMATS = ("rgb8", "rgba8", "i420", "float32")
 _BACKENDS = ("auto", "cpu", "cuda")
@@ -89,7 +88,7 @@ class Renderer:
 
         background: (3,) sRGB in [0, 1]; rgba8 and float32 keep it out and give alpha instead.
         Raises ParameterError for parameters that are not finite or of another shape, a size
-        beyond 1 … 8192 pixels a side, an odd size with i420, or an unknown format.
+        beyond 1 … 4096 pixels a side, an odd size with i420, or an unknown format.
         """
         camera = self.camera() if camera is None else camera
         if not (1 <= camera.width <= MAX_SIDE and 1 <= camera.height <= MAX_SIDE):

@@ -19,6 +19,8 @@ from avatar_rt.errors import ParameterError
 
 Quality = Literal["exact", "fast"]
 Backend = Literal["auto", "cpu", "cuda"]
+MAX_SIDE = 4096
+"""Pixels a side of the largest picture that is drawn."""
 PixelFormat = Literal["rgb8", "rgba8", "i420", "float32"]
 
 

@@ -6,11 +6,16 @@ import json
 import os
 import subprocess
 import sys
+import time
+from pathlib import Path
 
 import pytest
 
 from avatar_rt import _core
 from avatar_rt.cli.main import COMMANDS, main
+from avatar_rt.config import cache_dir
+from avatar_rt.errors import InputError
+from tests.factory import small_avatar
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -75,3 +80,36 @@ def test_a_core_that_does_not_load_is_one_line() -> None:
     assert done.returncode == 2
     assert "quantum" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_output_that_cannot_be_written_is_one_line() -> None:
+    command = [sys.executable, "-m", "avatar_rt", "doctor"]
+    with Path("/dev/full").open("w", encoding="utf-8") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 2
+    assert "No space left" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_termination_removes_what_was_half_written(tmp_path: Path) -> None:
+    small_avatar().save(tmp_path / "egg.avatar")
+    film = ["-o", str(tmp_path / "long.mp4"), "--seconds", "10000", "--size", "64"]
+    command = [sys.executable, "-m", "avatar_rt", "render", str(tmp_path / "egg.avatar"), *film]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as child:
+        for _ in range(600):
+            if len(list(tmp_path.iterdir())) > 1 or child.poll() is not None:
+                break
+            time.sleep(0.1)
+        child.terminate()
+        _, errors = child.communicate(timeout=60)
+    assert child.returncode == 143, errors
+    assert [p.name for p in tmp_path.iterdir()] == ["egg.avatar"]
+
+
+def test_a_cache_that_cannot_be_made_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("AVATAR_RT_CACHE", str(tmp_path / "file" / "cache"))
+    with pytest.raises(InputError, match="AVATAR_RT_CACHE"):
+        cache_dir()

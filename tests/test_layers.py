@@ -45,7 +45,8 @@ def imports(path: Path) -> Iterator[str]:
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            assert not node.level, f"{path.name}: relative imports hide which room is entered"
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 

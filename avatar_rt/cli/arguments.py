@@ -10,14 +10,13 @@ from argparse import ArgumentTypeError
 
 from avatar_rt.arkit import arkit_weights
 from avatar_rt.errors import ParameterError
-
-MAX_SIDE = 8192
+from avatar_rt.types import MAX_SIDE
 
 
 def size(text: str) -> tuple[int, int]:
     """ "512" or "640x480" → (width, height) in pixels."""
     parts = text.lower().split("x")
-    if len(parts) > 2 or not all(p.isdecimal() and len(p) < 6 for p in parts):
+    if len(parts) > 2 or not all(p.isascii() and p.isdecimal() and len(p) < 6 for p in parts):
         raise ArgumentTypeError(f"'{text}': write 512 or 640x480")
     width, height = int(parts[0]), int(parts[-1])
     if not (1 <= width <= MAX_SIDE and 1 <= height <= MAX_SIDE):
@@ -29,7 +28,9 @@ def weights(text: str) -> dict[str, float]:
     """ "jawOpen=0.6,mouthSmileLeft=1" → ARKit weights by name."""
     named: dict[str, float] = {}
     for part in filter(None, text.split(",")):
-        name, _, value = part.partition("=")
+        name, given, value = part.partition("=")
+        if not given:
+            raise ArgumentTypeError(f"'{part}': write NAME=WEIGHT, e.g. jawOpen=0.6")
         weight = number(value)
         if not 0 <= weight <= 1:
             raise ArgumentTypeError(f"'{part}': a weight lies within 0 … 1")

@@ -10,8 +10,13 @@ import argparse
 import importlib
 import json
 import os
+import signal
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
+from typing import NoReturn
 
 from avatar_rt import __version__
 from avatar_rt.errors import AvatarRtError
@@ -50,25 +55,55 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command; its errors become one line on stderr and exit status 2."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     chosen = next((a for a in arguments if a in COMMANDS), "")
+    as_json = "--json" in arguments
     try:
-        args = build_parser(chosen).parse_args(arguments)
-    except ImportError as error:
-        # a broken installation, or AVATAR_RT_ISA naming what this processor lacks
-        print(f"avatar-rt: {error}; ask: avatar-rt doctor", file=sys.stderr)
-        return 2
-    try:
-        return int(args.run(args))
+        with _ended_by_term():
+            args = build_parser(chosen).parse_args(arguments)
+            status = int(args.run(args))
+            sys.stdout.flush()
+            return status
     except AvatarRtError as error:
-        if getattr(args, "json", False):
-            print(json.dumps({"error": str(error)}))
-        print(f"avatar-rt: {error}", file=sys.stderr)
-        return 2
+        return _failed(str(error), as_json)
+    except ImportError as error:
+        # a library of the system is missing, or AVATAR_RT_ISA names what this processor lacks
+        return _failed(f"{error}; `avatar-rt doctor` says what to do", as_json)
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
         # the reader of our output went away; nothing is left to say to it
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_stdout()
         return 141
+    except OSError as error:
+        _drop_stdout()
+        return _failed(str(error), as_json=False)
+
+
+def _failed(message: str, as_json: bool) -> int:
+    if as_json:
+        print(json.dumps({"error": message}))
+    print(f"avatar-rt: {message}", file=sys.stderr)
+    return 2
+
+
+def _drop_stdout() -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+@contextmanager
+def _ended_by_term() -> Iterator[None]:
+    """SIGTERM ends what is under way like an exception, so that it is tidied up."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(_signal: int, _frame: FrameType | None) -> NoReturn:
+        raise SystemExit(143)
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 if __name__ == "__main__":

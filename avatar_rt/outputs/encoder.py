@@ -20,6 +20,7 @@ from av.video.stream import VideoStream
 from avatar_rt.arrays import U8
 from avatar_rt.clock import VIDEO_RATE
 from avatar_rt.errors import BackendError, ParameterError
+from avatar_rt.types import MAX_SIDE
 
 VideoCodec = Literal["h264", "vp8"]
 
@@ -52,12 +53,12 @@ class VideoSettings:
     """Bits per second that no stretch of a quarter of a second exceeds (VBV)."""
 
     def __post_init__(self) -> None:
-        if self.width % 2 or self.height % 2 or not (16 <= self.width <= 4096):
+        if self.width % 2 or self.height % 2 or not (16 <= self.width <= MAX_SIDE):
             raise ParameterError(
-                f"video size {self.width}x{self.height}: both must be even, from 16 to 4096"
+                f"video size {self.width}x{self.height}: both must be even, from 16 to {MAX_SIDE}"
             )
-        if not 16 <= self.height <= 4096:
-            raise ParameterError(f"video height {self.height} must lie between 16 and 4096")
+        if not 16 <= self.height <= MAX_SIDE:
+            raise ParameterError(f"video height {self.height} must lie between 16 and {MAX_SIDE}")
         if not 1 <= self.fps <= 1000:
             raise ParameterError(f"{self.fps} frames a second: give 1 to 1000")
 

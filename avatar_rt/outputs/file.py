@@ -17,6 +17,7 @@ from avatar_rt.arrays import Array
 from avatar_rt.audio import Audio
 from avatar_rt.errors import InputError, ParameterError
 from avatar_rt.files import replacing, write_bytes
+from avatar_rt.types import MAX_SIDE
 
 SOUND_RATE = 48_000
 MAX_FPS = 1000.0
@@ -120,8 +121,8 @@ def film(
     sound: cut where the pictures end. Raises ParameterError for an odd size or a rate outside
     (0, 1000], InputError where the file cannot be written or no picture was added.
     """
-    if width % 2 or height % 2 or not (2 <= width <= 8192 and 2 <= height <= 8192):
-        raise ParameterError(f"film size {width}x{height}: both must be even, from 2 to 8192")
+    if width % 2 or height % 2 or not (2 <= width <= MAX_SIDE and 2 <= height <= MAX_SIDE):
+        raise ParameterError(f"film size {width}x{height}: both must be even, from 2 to {MAX_SIDE}")
     if not 0 < fps <= MAX_FPS:
         raise ParameterError(f"{fps} frames a second: give more than 0, at most {MAX_FPS:g}")
     with replacing(path) as temporary:

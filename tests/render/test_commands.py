@@ -139,7 +139,7 @@ def test_film_with_a_voice(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("egg")
 @pytest.mark.parametrize(("arguments", "words"), [
     (["--arkit", "jawOpe=1"], "--arkit: 'jawOpe' is not an ARKit blendshape; did you mean"),
-    (["--arkit", "jawOpen"], "--arkit: '' is not a number"),
+    (["--arkit", "jawOpen"], "--arkit: 'jawOpen': write NAME=WEIGHT"),
     (["--arkit", "jawOpen=2"], "--arkit: 'jawOpen=2': a weight lies within"),
     (["--arkit", "jawOpen=nan"], "--arkit: 'nan' is not a finite number"),
     (["--size", "big"], "--size: 'big': write 512 or 640x480"),
