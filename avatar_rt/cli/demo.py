@@ -23,6 +23,10 @@ GREETING = (
     "Or choose your webcam, and I will do what you do."
 )
 
+_MAKERS = ("trainer", "avatar_rt.face", "avatar_rt.head", "avatar_rt.avatar")
+"""What an avatar is made by: the recipe, what finds the face, the head, and the file's format."""
+_NO_MAKER = frozenset({"evaluate", "__pycache__"})
+
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = commands.add_parser("demo", help="make the astronaut's avatar and serve it, talking")
@@ -85,11 +89,20 @@ def _astronaut() -> bytes:
 
 def _maker_digest() -> str:
     """Changes when what makes avatars changes, so that the cache holds the present one."""
-    spec = importlib.util.find_spec("trainer")
-    folders = [] if spec is None else list(spec.submodule_search_locations or [])
     digest = hashlib.sha256()
-    for folder in folders:
-        for path in sorted(Path(folder).rglob("*.py")):
-            if "evaluate" not in path.parts:
+    for package in _MAKERS:
+        spec = importlib.util.find_spec(package)
+        for folder in (spec and spec.submodule_search_locations) or []:
+            for path in _made_of(Path(folder)):
+                digest.update(f"{package}/{path.relative_to(folder)}".encode())
                 digest.update(path.read_bytes())
     return digest.hexdigest()[:12]
+
+
+def _made_of(folder: Path) -> list[Path]:
+    """The sources and data files of a package that can change what it makes."""
+    return [
+        path
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and not _NO_MAKER.intersection(path.relative_to(folder).parts)
+    ]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import io
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 
 import pytest
@@ -44,6 +46,31 @@ def test_the_avatar_is_made_once_and_kept(makings: list[bytes], tmp_path: Path) 
     kept.write_bytes(kept.read_bytes()[:1000])
     demo.demo_avatar(console)
     assert len(makings) == 2 and "is not whole" in said.getvalue()
+
+
+@pytest.mark.parametrize("package", ["trainer", "avatar_rt.face", "avatar_rt.head"])
+def test_it_is_made_again_when_what_makes_it_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, package: str
+) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "evaluate").mkdir()
+    weights = tmp_path / "data" / "weights.npz"
+    weights.write_bytes(b"some")
+    real = importlib.util.find_spec
+
+    def find(name: str) -> ModuleSpec | None:
+        if name != package:
+            return real(name)
+        spec = ModuleSpec(name, None, is_package=True)
+        spec.submodule_search_locations = [str(tmp_path)]
+        return spec
+
+    monkeypatch.setattr(importlib.util, "find_spec", find)
+    before = demo._maker_digest()
+    (tmp_path / "evaluate" / "measure.py").write_text("a measurement makes nothing")
+    assert demo._maker_digest() == before
+    weights.write_bytes(b"others")
+    assert demo._maker_digest() != before
 
 
 def test_without_what_makes_avatars_it_says_how_to_get_it(
