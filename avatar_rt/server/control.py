@@ -187,7 +187,10 @@ def parse_command(text: str | bytes, limits: Limits) -> Command:
     if isinstance(text, bytes):
         raise ParameterError("control messages are text, not bytes")
     if len(text) > limits.message_characters:
-        raise ParameterError(f"the message is longer than {limits.message_characters} characters")
+        raise ParameterError(
+            f"the message is longer than {limits.message_characters} characters; "
+            f"a text to speak may have at most {limits.text_characters}"
+        )
     message = read_object(text, "the message")
     kind = message.get("type")
     read = _READERS.get(kind) if isinstance(kind, str) else None

@@ -71,7 +71,7 @@ def test_turns_wrap() -> None:
         ('{"type":"ping"}', "'t' must be a number"),
         ('{"type":"avatar","which":"yours"}', "'which' must be"),
         ("[" * 3999, "nested too deeply"),
-        ("x" * 4001, "longer than 4000"),
+        ("x" * 4001, "longer than 4000 characters; a text to speak may have at most 600"),
     ],
 )
 def test_everything_else_is_refused_in_words(text: str, said: str) -> None:
