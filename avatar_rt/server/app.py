@@ -97,7 +97,7 @@ async def offer(request: web.Request) -> web.Response:
     studio.sessions[session.id] = session
     try:
         sdp = await session.answer(asked)
-    except AvatarRtError:
+    except BaseException:  # also where the caller has gone meanwhile
         await session.close()
         raise
     return web.json_response({"type": "answer", "sdp": sdp, "session": session.id})

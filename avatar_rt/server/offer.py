@@ -103,6 +103,7 @@ def _check_sections(description: SessionDescription) -> None:
     mids = [media.rtp.muxId for media in description.media]
     if not all(mids) or len(set(mids)) != len(mids):
         raise ParameterError("SDP: each media section needs a mid of its own")
+    _check_bundles(description, set(mids))
     picture = _first(description, "video")
     if picture is None or picture.direction not in _RECEIVING:
         raise ParameterError("SDP: the first video section must be one that receives")
@@ -113,6 +114,18 @@ def _check_sections(description: SessionDescription) -> None:
                 raise ParameterError(f"{_place(media)}: sctp-port is missing")
         else:
             _check_media(media, _place(media))
+
+
+def _check_bundles(description: SessionDescription, mids: set[str]) -> None:
+    """Sections that share a transport must be there, or aiortc leaves some without any."""
+    for group in description.group:
+        if group.semantic != "BUNDLE":
+            continue
+        unknown = [str(mid) for mid in group.items if mid not in mids]
+        if unknown:
+            raise ParameterError(f"SDP: BUNDLE names section {unknown[0][:20]}, which is not there")
+        if len(set(group.items)) != len(group.items):
+            raise ParameterError("SDP: BUNDLE names a section twice")
 
 
 def _place(media: MediaDescription) -> str:

@@ -78,6 +78,8 @@ SDP_FAULTS: dict[str, Fault] = {
         r"\1" + "a=candidate:1 1 udp 2122260223 192.0.2.1 9999 typ host\r\n" * 1000,
     ),
     "a candidate without a port": _swap("^(a=mid:0\r\n)", r"\1a=candidate:1 1 udp 1 192.0.2.1\r\n"),
+    "a bundle of sections that are not there": _swap("^a=group:BUNDLE", "a=group:BUNDLE 9"),
+    "a bundle with a section twice": _swap("^a=group:BUNDLE", "a=group:BUNDLE 0"),
     "an extmap of one word": _swap("^(a=mid:0\r\n)", r"\1a=extmap:1\r\n"),
     "an extmap numbered by a word": _swap("^(a=mid:0\r\n)", r"\1a=extmap:one urn:x\r\n"),
     "an ssrc that is a word": _swap("^(a=mid:0\r\n)", r"\1a=ssrc:one cname:x\r\n"),
