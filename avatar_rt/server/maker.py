@@ -1,13 +1,15 @@
 """Making an avatar of a viewer's photograph: a child process that can be watched and stopped.
 
 The photograph is never opened here. It is written under a name of our own into a folder of its own,
-decoded by the child, and gone with the folder.
+decoded by the child, and gone with the folder. A server holds a lock on each of its folders; those
+that nobody holds are of a server that was killed, and the next one sweeps them away.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import fcntl
 import importlib.util
 import json
 import os
@@ -29,6 +31,9 @@ _LINE_LIMIT = 1 << 16
 _MOST_CPU_S, _LARGEST_FILE = 600, 1 << 30
 _STOP_S = 3.0
 _LAST_WORDS = 400
+_PREFIX = "make-"
+_locks: dict[Path, int] = {}
+"""The open descriptor of each workshop of this process, which holds its lock."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,13 +63,42 @@ def command(photo: Path, output: Path) -> list[str]:
 
 
 def workshop() -> Path:
-    """A new folder, readable by this user only, for one making."""
-    return Path(tempfile.mkdtemp(prefix="make-", dir=cache_dir()))
+    """A new folder, readable by this user only, for one making; clear() ends it."""
+    while True:
+        folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=cache_dir()))
+        with contextlib.suppress(FileNotFoundError):
+            lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+            with contextlib.suppress(OSError):  # a file system without locks is not swept either
+                fcntl.flock(lock, fcntl.LOCK_SH)
+            _locks[folder] = lock
+        # another server may have swept it away in the moment before it was locked
+        if folder.is_dir():
+            return folder
+        clear(folder)
 
 
 def clear(folder: Path) -> None:
     """Removes a workshop and all in it."""
     shutil.rmtree(folder, ignore_errors=True)
+    lock = _locks.pop(folder, None)
+    if lock is not None:
+        os.close(lock)
+
+
+def sweep() -> None:
+    """Removes the workshops of servers that were killed before they could do so themselves."""
+    try:
+        stale = list(cache_dir().glob(f"{_PREFIX}*"))
+    except InputError:
+        return  # there is no cache, and so nothing in it
+    for folder in stale:
+        with contextlib.suppress(OSError):
+            lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(folder, ignore_errors=True)
+            finally:
+                os.close(lock)
 
 
 async def make(

@@ -14,6 +14,7 @@ from aiohttp import web
 
 from avatar_rt.avatar import Avatar
 from avatar_rt.errors import BackendError
+from avatar_rt.server import maker
 from avatar_rt.server.app import create_app
 from avatar_rt.server.drives import SharedDrive
 from avatar_rt.server.studio import Studio, StudioSettings
@@ -41,6 +42,7 @@ async def serving(
     """
     sys.setswitchinterval(_SWITCH_S)
     cv2.setNumThreads(1)
+    await asyncio.get_running_loop().run_in_executor(None, maker.sweep)
     studio = Studio(avatar, drive, settings)
     runner: web.AppRunner | None = None
     try:

@@ -14,6 +14,17 @@ from avatar_rt.server import maker
 from avatar_rt.server.studio import BudgetError, Studio
 
 
+def in_words(text: str, photo: Path) -> str:
+    """What the maker said of `photo`, for whoever chose it: the file's name and folder are ours,
+    and say nothing to them."""
+    said = text.replace(f"{photo.parent}/", "")
+    about_it = said.removeprefix(f"{photo.name}: ")
+    if about_it == said:
+        return said
+    about_it = about_it.replace("no face found", "no face was found in the photograph", 1)
+    return about_it[:1].upper() + about_it[1:]
+
+
 class Workshop:
     """At most one avatar in the making, and at most one made."""
 
@@ -64,9 +75,7 @@ class Workshop:
             self._tell({"type": "make", "done": True})
             self._made(avatar)
         except AvatarRtError as error:
-            # the file's name is ours, and says nothing to whoever chose the photograph
-            said = str(error).replace(str(photo), "The photograph").replace(f"{folder}/", "")
-            self._tell({"type": "make", "error": said})
+            self._tell({"type": "make", "error": in_words(str(error), photo)})
         except asyncio.CancelledError:
             self._tell({"type": "make", "cancelled": True})
             raise
@@ -80,8 +89,9 @@ class Workshop:
         steps = maker.make(maker.command(photo, output), output, seconds)
         async with contextlib.aclosing(steps):
             async for step in steps:
+                note = in_words(step.note, photo)
                 message = {"type": "make", "step": step.step, "fraction": step.fraction}
-                self._tell({**message, **({"note": step.note} if step.note else {})})
+                self._tell({**message, **({"note": note} if note else {})})
         return await asyncio.get_running_loop().run_in_executor(None, Avatar.load, output)
 
     def _throw_away(self) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -16,6 +17,7 @@ import pytest
 from avatar_rt.avatar import Avatar
 from avatar_rt.config import cache_dir
 from avatar_rt.server import maker
+from avatar_rt.server.workshop import in_words
 from tests.server.client import until, viewer
 from tests.server.conftest import Serve
 
@@ -123,6 +125,62 @@ async def test_a_photograph_becomes_the_viewers_own_avatar_and_goes_with_the_cal
             caller.say(type="avatar", which="shared")
             await until(lambda: len(running.studio.scenes) == 1)
         await until(lambda: set(cache_dir().glob("make-*")) == before)
+
+
+_HOLD = (
+    "from avatar_rt.server import maker\n"
+    "folder = maker.workshop()\n"
+    "(folder / 'portrait').write_bytes(b'a photograph')\n"
+    "print(folder, flush=True)\n"
+    "input()\n"
+)
+
+
+def test_the_workshop_of_a_killed_server_is_swept_away_and_of_a_live_one_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AVATAR_RT_CACHE", str(tmp_path))
+    (tmp_path / "make-notes").write_text("no folder")
+    mine = maker.workshop()
+    arguments = [sys.executable, "-c", _HOLD]
+    with subprocess.Popen(
+        arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as server:
+        assert server.stdout is not None
+        theirs = Path(server.stdout.readline().strip())
+        maker.sweep()
+        assert (theirs / "portrait").exists() and mine.is_dir()
+        server.kill()
+    assert (theirs / "portrait").exists()
+    maker.sweep()
+    assert not theirs.exists() and mine.is_dir()
+    maker.clear(mine)
+    assert [path.name for path in tmp_path.iterdir()] == ["make-notes"]
+
+
+async def test_a_starting_server_sweeps(serve: Serve) -> None:
+    left = cache_dir() / "make-left"
+    left.mkdir()
+    (left / "made.avatar").write_bytes(b"somebody")
+    async with serve():
+        assert not left.exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            "portrait: no face found; give a portrait",
+            "No face was found in the photograph; give a portrait",
+        ),
+        ("portrait: the file is empty", "The file is empty"),
+        ("/cache/make-1/portrait: the file is empty", "The file is empty"),
+        ("/cache/make-1/made.avatar: head: is short", "made.avatar: head: is short"),
+        ("", ""),
+    ],
+)
+def test_the_maker_is_quoted_without_names_that_are_ours(text: str, said: str) -> None:
+    assert in_words(text, Path("/cache/make-1/portrait")) == said
 
 
 async def test_making_ends_with_the_call_that_asked_for_it(
