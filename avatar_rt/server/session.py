@@ -27,7 +27,7 @@ from avatar_rt.server.offer import Offer
 from avatar_rt.server.peer import Peer
 from avatar_rt.server.scene import Scene
 from avatar_rt.server.studio import BudgetError, Studio
-from avatar_rt.server.uplink import WebcamFace, follow_pictures, follow_sound
+from avatar_rt.server.uplink import WebcamFace, WebcamState, follow_pictures, follow_sound
 from avatar_rt.server.view import View
 from avatar_rt.server.voice import VOICE_LEAD_S
 from avatar_rt.server.workshop import Workshop
@@ -102,18 +102,34 @@ class Session:
             return
         self._closed = True
         self._studio.sessions.pop(self.id, None)
-        self._scene.voice.discard(self._peer.voice)
-        with contextlib.suppress(ConnectionError):
+        # from the last to the first, each whatever became of the others
+        async with contextlib.AsyncExitStack() as steps:
+            steps.push_async_callback(self.workshop.close)
+            steps.push_async_callback(self._give_scene_back)
+            # hanging up stopped the track, which took it off every camera
+            steps.callback(self._studio.shared.drop_unwatched)
+            steps.push_async_callback(self._end_tasks)
+            steps.push_async_callback(self._hang_up)
+            self._scene.voice.discard(self._peer.voice)
+
+    async def _hang_up(self) -> None:
+        try:
             await self._peer.close()
+        except ConnectionError:
+            pass  # the far end was faster
+        except Exception:
+            # aiortc cannot close a connection whose negotiation it broke off halfway
+            _log.warning("session %s did not hang up in order", self.id[:6], exc_info=True)
+
+    async def _end_tasks(self) -> None:
         tasks = [task for task in self._tasks if task is not asyncio.current_task()]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        # stopping the track above took it off every camera
-        self._studio.shared.drop_unwatched()
+
+    async def _give_scene_back(self) -> None:
         if self._own_scene is not None:
             await self._studio.give_back(self._own_scene)
-        await self.workshop.close()
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.ensure_future(work)
@@ -260,7 +276,14 @@ class Session:
             "dropped": track.dropped + (view.replaced if view else 0),
             "skipped": self._scene.skipped,
             "viewers": len(self._studio.sessions),
+            "webcam": self._webcam(),
         }
+
+    def _webcam(self) -> WebcamState | None:
+        """How the viewer's webcam gets on; None where it does not drive the face."""
+        if isinstance(self._driver, WebcamFace) and self._scene.failure is None:
+            return self._driver.state
+        return None
 
     def _tell_failure(self) -> None:
         failure = self._scene.failure

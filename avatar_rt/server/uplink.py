@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from functools import partial
-from typing import Protocol
+from typing import Literal, Protocol
 
 import av
 import numpy as np
@@ -17,6 +17,8 @@ from avatar_rt.clock import monotonic
 from avatar_rt.drivers.base import ClosingDriver
 from avatar_rt.errors import AvatarRtError
 from avatar_rt.types import Channels, FaceParams
+
+WebcamState = Literal["starting", "no face seen", "following"]
 
 MOST_PIXELS_WIDE = 640
 """Wider pictures are made smaller: a face tracker gains nothing from more."""
@@ -43,6 +45,8 @@ class WebcamFace(ClosingDriver):
 
         self._driver = WebcamDriver()
         self._newest: tuple[U8, float] | None = None
+        self._offered = False
+        self._taken = 0
         self.latest = FaceParams(known=Channels.NONE)
         """The face of the last read."""
 
@@ -55,8 +59,20 @@ class WebcamFace(ClosingDriver):
         newest, self._newest = self._newest, None
         if newest is not None:
             self._driver.push(*newest)
+            self._offered = True
         self.latest = self._driver.read(now)
+        if self._offered and self._driver._waiting is None:
+            self._offered = False
+            self._taken += 1
         return self.latest
+
+    @property
+    def state(self) -> WebcamState:
+        """How the tracker gets on: it is starting until it has looked at a first picture."""
+        if self.latest.known is not Channels.NONE:
+            return "following"
+        # it takes a second picture only once it has answered for the first
+        return "no face seen" if self._taken > 1 else "starting"
 
     def close(self) -> None:
         """Ends the tracker."""

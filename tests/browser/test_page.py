@@ -189,17 +189,21 @@ async def test_a_choice_stands_while_the_server_speaks_of_other_things(page: Pag
 
 
 async def test_the_webcam_drives_the_face(stand: Stand, page: Page) -> None:
+    said = "document.querySelector('#webcam-state').textContent"
     await choose(page, "webcam")
+    await page.until(f"{said}.includes('Getting ready')")
     driver = await _own_driver(stand, WebcamFace)
     assert isinstance(driver, WebcamFace)
     async with asyncio.timeout(90):  # the tracker's process loads its models
         while driver.latest.known is Channels.NONE:
             await asyncio.sleep(0.1)
     assert driver.latest.measured
+    await page.until(f"{said} === 'Following your face.'")
     assert not await page.evaluate("document.querySelector('#mirror').hidden")
     await choose(page, "clip")
     await _own_driver(stand, RecordedDriver)
     await page.until("document.querySelector('#mirror').hidden")
+    assert await page.evaluate(said) == ""
     assert page.complaints == []
 
 
@@ -227,7 +231,7 @@ async def test_a_photograph_without_a_face_is_explained(page: Page, tmp_path: Pa
     await page.click("#go")
     await page.until("!document.querySelector('#photo-notice').hidden", seconds=120)
     said = await page.evaluate("document.querySelector('#photo-notice').textContent")
-    assert "face" in said and "/" not in said
+    assert said.startswith("No face was found in the photograph"), said
     assert await page.evaluate("document.querySelector('#making').hidden")
     await page.until("document.querySelector('#status').dataset.state === 'live'")
     assert page.complaints == []

@@ -6,11 +6,14 @@ import asyncio
 import shutil
 import threading
 
+import av
 import numpy as np
 import pytest
+from aiortc import VideoStreamTrack
 
 from avatar_rt.arrays import U8
 from avatar_rt.drivers.base import ClosingDriver, IdleDriver
+from avatar_rt.server.peer import Peer
 from avatar_rt.types import FaceParams
 from tests.server.client import Viewer, until, viewer
 from tests.server.conftest import SIZE, Serve
@@ -156,6 +159,63 @@ async def test_nothing_stays_behind_when_calls_end(serve: Serve) -> None:
     names = [t.name for t in threading.enumerate() if not t.name.startswith("asyncio_")]
     assert not [n for n in names if n in ("encoder", "voice", "frames")], names
     assert threading.active_count() <= threads + 8, "only the loop's own workers may be new"
+
+
+async def test_a_call_that_cannot_hang_up_leaves_nothing_behind_either(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with serve() as running, viewer(running) as caller:
+        caller.say(type="drive", source="idle")
+        await until(lambda: len(running.studio.scenes) == 2)
+        session = running.studio.sessions[caller.session]
+        hang_up = Peer.close
+
+        async def half(peer: Peer) -> None:
+            await hang_up(peer)
+            raise AttributeError("'NoneType' object has no attribute 'transport'")
+
+        monkeypatch.setattr(Peer, "close", half)
+        await session.close()
+        assert not running.studio.sessions and len(running.studio.scenes) == 1
+        assert not running.studio.shared.views and "did not hang up" in caplog.text
+
+
+async def test_an_unforeseen_fault_in_an_offer_ends_its_session(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def broken(*_: object) -> None:
+        raise ZeroDivisionError("nobody thought of this")
+
+    async with serve() as running:
+        caller = Viewer(running)
+        caller.connection.addTransceiver("video", "recvonly")
+        await caller.connection.setLocalDescription(await caller.connection.createOffer())
+        monkeypatch.setattr(Peer, "answer", broken)
+        body = {"type": "offer", "sdp": caller.connection.localDescription.sdp}
+        async with running.http.post(f"{running.url}api/offer", json=body) as response:
+            assert response.status == 500
+        assert not running.studio.sessions and "nobody thought of this" in caplog.text
+        await caller.close()
+
+
+class Wall(VideoStreamTrack):
+    """A camera that looks at a wall."""
+
+    async def recv(self) -> av.VideoFrame:
+        frame = av.VideoFrame.from_ndarray(np.full((120, 160, 3), 150, np.uint8), format="rgb24")
+        frame.pts, frame.time_base = await self.next_timestamp()
+        return frame
+
+
+async def test_a_webcam_that_sees_no_face_is_told_of(serve: Serve) -> None:
+    async with serve() as running, viewer(running, camera=Wall()) as caller:
+        await until(lambda: (caller.newest("stats") or {"webcam": 0})["webcam"] is None)
+        caller.say(type="drive", source="webcam")
+        await until(lambda: (caller.newest("stats") or {})["webcam"] == "no face seen", 90)
+        said = [m["webcam"] for m in caller.messages if m["type"] == "stats" and m["webcam"]]
+        assert said[0] == "starting" and "following" not in said
+        caller.say(type="drive", source="shared")
+        await until(lambda: (caller.newest("stats") or {})["webcam"] is None)
 
 
 class Broken(ClosingDriver):

@@ -9,6 +9,11 @@ import { Photo } from "./photo.js";
 const $ = (id) => document.getElementById(id);
 const radios = [...document.querySelectorAll("input[name=source]")];
 const UPLINK = { webcam: "video", microphone: "audio" };
+const WEBCAM = {
+  starting: "Getting ready to follow your face …",
+  "no face seen": "I cannot see your face yet. Look into the camera, with light on your face.",
+  following: "Following your face.",
+};
 
 const call = new Call();
 const capture = new Capture();
@@ -54,7 +59,10 @@ call.addEventListener("open", () => {
 
 call.addEventListener("message", ({ detail: message }) => {
   if (message.type === "state") showState(message);
-  else if (message.type === "stats") figures.heard(message);
+  else if (message.type === "stats") {
+    figures.heard(message);
+    showWebcam(message.webcam);
+  }
   else if (message.type === "make") photo.progress(message);
   else if (message.type === "error") {
     notice(message.error);
@@ -62,6 +70,12 @@ call.addEventListener("message", ({ detail: message }) => {
     if (chosen !== "text") asked = null;
   }
 });
+
+/** Says how the webcam gets on; only what is new, or it would be read aloud again and again. */
+function showWebcam(state) {
+  const text = (chosen === "webcam" && WEBCAM[state]) || "";
+  if ($("webcam-state").textContent !== text) $("webcam-state").textContent = text;
+}
 
 function showState(state) {
   limits = state.limits;
@@ -131,6 +145,7 @@ function stopCapture() {
   capture.close();
   $("self").srcObject = null;
   $("mirror").hidden = true;
+  showWebcam(null);
   $("level").hidden = true;
   for (const kind of Object.values(UPLINK)) call.sendUp(kind, null);
 }
