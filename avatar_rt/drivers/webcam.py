@@ -41,6 +41,9 @@ class WebcamDriver(ClosingDriver):
         )
         self._waiting: tuple[U8, float] | None = None
         self._free = False
+        self._looking = False
+        self.has_looked = False
+        """Whether the tracker has answered for a picture yet."""
         self._latest = UNKNOWN
 
     def push(self, image: U8, time: float) -> None:
@@ -77,6 +80,7 @@ class WebcamDriver(ClosingDriver):
         answer: Seen
         for answer in self._child.poll():
             self._free = True
+            self.has_looked |= self._looking
             if answer.params is not None:
                 self._latest = answer.params
         if self._free and self._waiting is not None:
@@ -84,4 +88,4 @@ class WebcamDriver(ClosingDriver):
             # the child reads the shared pixels only between a request and its answer
             self._pixels[: image.size] = image.ravel()
             self._child.send((image.shape, time))
-            self._waiting, self._free = None, False
+            self._waiting, self._free, self._looking = None, False, True

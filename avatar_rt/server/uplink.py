@@ -45,8 +45,6 @@ class WebcamFace(ClosingDriver):
 
         self._driver = WebcamDriver()
         self._newest: tuple[U8, float] | None = None
-        self._offered = False
-        self._taken = 0
         self.latest = FaceParams(known=Channels.NONE)
         """The face of the last read."""
 
@@ -59,11 +57,7 @@ class WebcamFace(ClosingDriver):
         newest, self._newest = self._newest, None
         if newest is not None:
             self._driver.push(*newest)
-            self._offered = True
         self.latest = self._driver.read(now)
-        if self._offered and self._driver._waiting is None:
-            self._offered = False
-            self._taken += 1
         return self.latest
 
     @property
@@ -71,8 +65,7 @@ class WebcamFace(ClosingDriver):
         """How the tracker gets on: it is starting until it has looked at a first picture."""
         if self.latest.known is not Channels.NONE:
             return "following"
-        # it takes a second picture only once it has answered for the first
-        return "no face seen" if self._taken > 1 else "starting"
+        return "no face seen" if self._driver.has_looked else "starting"
 
     def close(self) -> None:
         """Ends the tracker."""
