@@ -18,7 +18,7 @@ from types import FrameType
 from typing import NoReturn
 
 from avatar_rt.avatar import Avatar
-from avatar_rt.errors import AvatarRtError, ParameterError
+from avatar_rt.errors import AvatarRtError, InputError, ParameterError
 
 Progress = Callable[[str, float], None]
 Note = Callable[[str], None]
@@ -87,6 +87,13 @@ def check_output(path: Path) -> None:
         raise ParameterError(f"--output {path}: the folder {path.parent} does not exist")
 
 
+def _save(avatar: Avatar, path: Path) -> None:
+    try:
+        avatar.save(path)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written ({error.strerror or error})") from error
+
+
 def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="trainer.make", description=__doc__.split("\n")[0])
     parser.add_argument("photo", type=Path)
@@ -105,17 +112,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         check_output(args.output)
         avatar = RECIPES[args.recipe](args.photo, report.progress, report.note)
         report.progress("write the file", 0.97)
-        avatar.save(args.output)
+        _save(avatar, args.output)
     except KeyboardInterrupt:
         return CANCELLED
     except AvatarRtError as error:
         report.error(str(error))
         return 2
     except OSError as error:
-        report.error(f"{args.output}: cannot be written ({error})")
+        report.error(f"{error.filename or args.photo}: {error.strerror or error}")
         return 2
     except MemoryError:
-        report.error(f"{args.photo.name}: not enough memory; use a smaller photograph")
+        report.error(f"{args.photo}: not enough memory; use a smaller photograph")
         return 2
     report.done(args.output)
     return 0

@@ -167,7 +167,30 @@ def test_the_json_and_the_page_say_the_same(tmp_path: Path) -> None:
     page = (tmp_path / "photo.md").read_text()
     assert "| someone | 30 | 2.50 | 3.00 |" in page
     assert "photo/ict-3.jpg" in page
+    assert "≥ 28 dB, ≥ 0.93, ≤ 10 s: met." in page
+    assert "| LAM | ±30 | 2.50 | 3.00 | ≤ 5.0 | met |" in page
+    assert "| LAM | jawOpen 0.6 | 50 | ≤ 40 | missed |" in page
+    assert "Single subjects above it: someone, jawOpen 0.6 (50 > 40)." in page
+    assert "No better than the mean head: none." in page
     assert (tmp_path / "photo" / "ict-3.jpg").stat().st_size < 300_000
+
+
+def test_the_page_names_what_misses(tmp_path: Path) -> None:
+    image = np.full((64, 64, 3), 90, np.uint8)
+    rows = [
+        Row("ict:1", 30, "neutral", 20.0, 0.8, 3.1, 3.0),
+        Row("ict:2", 30, "neutral", 20.0, 0.8, 1.9, 2.5),
+        Row("ict:2", 60, "neutral", 20.0, 0.8, 4.2, 4.1),
+    ]
+    own = photo.SelfView(27.0, 0.95, 12.0, image, image)
+    result = photo.as_json(own, [Measured(rows, {})])
+    write_report(result, {}, tmp_path / "photo")
+    page = (tmp_path / "photo.md").read_text()
+    assert "missed by PSNR, time." in page
+    assert "| ICT | ±30 | 2.50 | 2.75 | ≤ 2.8, better than the mean head | met |" in page
+    assert "| ICT | ±60 | 4.20 | 4.10 | ≤ 4.5, better than the mean head | missed |" in page
+    assert "Single subjects above it: ict:1 at 30° (3.10 > 2.8)." in page
+    assert "ict:1 at 30° (3.10, mean head 3.00); ict:2 at 60° (4.20, mean head 4.10)." in page
 
 
 def test_lam_points_move_with_the_face(assets: Find) -> None:

@@ -75,8 +75,36 @@ def test_errors_are_one_object_and_leave_nothing(
     folder = blank.parent
     (folder / "text.png").write_text("no picture")
     assert make.main([str(folder / photo), "-o", str(folder / output), "--json"]) == 2
-    assert says in str(said(capsys)[-1]["error"])
+    error = str(said(capsys)[-1]["error"])
+    assert says in error
+    assert str(folder / (photo if output == "a.avatar" else output)) in error
     assert sorted(p.name for p in folder.iterdir()) == ["blank.png", "text.png"]
+
+
+def test_only_writing_is_blamed_on_the_output(
+    blank: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def recipe(_photo: Path, _progress: make.Progress, _note: make.Note) -> Avatar:
+        raise PermissionError(13, "Permission denied", "/the/cache/model.npz")
+
+    out = blank.parent / "a.avatar"
+    monkeypatch.setitem(make.RECIPES, "instant", recipe)
+    assert make.main([str(blank), "-o", str(out), "--json"]) == 2
+    assert said(capsys)[-1]["error"] == "/the/cache/model.npz: Permission denied"
+
+
+@pytest.mark.usefixtures("quick")
+def test_an_output_that_cannot_be_written_is_named(
+    blank: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(_avatar: Avatar, _path: Path) -> None:
+        raise OSError(28, "No space left on device")
+
+    out = blank.parent / "a.avatar"
+    monkeypatch.setattr(Avatar, "save", full)
+    assert make.main([str(blank), "-o", str(out), "--json"]) == 2
+    error = f"{out}: cannot be written (No space left on device)"
+    assert said(capsys)[-1]["error"] == error
 
 
 def test_cancelling_leaves_nothing(tmp_path: Path) -> None:

@@ -171,10 +171,16 @@ def test_bad_data_says_what_is_wrong(data: bytes, says: str) -> None:
 
 
 def test_bad_paths(tmp_path: Path) -> None:
-    with pytest.raises(PhotoError, match="folder"):
+    with pytest.raises(PhotoError, match="folder") as folder:
         read_photo(tmp_path)
-    with pytest.raises(PhotoError, match="no such file"):
+    with pytest.raises(PhotoError, match="no such file") as absent:
         read_photo(tmp_path / "absent.png")
+    (tmp_path / "text.png").write_text("no picture")
+    with pytest.raises(PhotoError, match="not a picture") as text:
+        read_photo(tmp_path / "text.png")
+    assert str(folder.value).startswith(f"{tmp_path}: ")
+    assert str(absent.value).startswith(f"{tmp_path / 'absent.png'}: ")
+    assert str(text.value).startswith(f"{tmp_path / 'text.png'}: ")
     (tmp_path / "ok.png").write_bytes(encoded(picture()))
     assert read_photo(tmp_path / "ok.png").name == "ok.png"
 

@@ -10,7 +10,7 @@ import io
 import struct
 import warnings
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -48,6 +48,13 @@ class Photo:
     """Focal length in pixels, where the camera wrote it down."""
     notes: tuple[str, ...] = ()
     """What had to be done to the picture, for the user to know."""
+    path: str = ""
+    """The file as the user named it; for messages, and not to be kept."""
+
+    @property
+    def source(self) -> str:
+        """What messages call the photograph."""
+        return self.path or self.name
 
 
 def read_photo(path: str | Path) -> Photo:
@@ -56,7 +63,8 @@ def read_photo(path: str | Path) -> Photo:
     Raises PhotoError, naming the file, for what is no picture, broken, too large or too small.
     """
     path = Path(path)
-    return decode_photo(_file_bytes(path), path.name)
+    photo = decode_photo(_file_bytes(path), str(path))
+    return replace(photo, name=path.name, path=str(path))
 
 
 def decode_photo(data: bytes, name: str) -> Photo:
@@ -95,14 +103,14 @@ def photo_from_array(pixels: U8, name: str = "image") -> Photo:
 def _file_bytes(path: Path) -> bytes:
     try:
         if path.is_dir():
-            raise PhotoError(f"{path.name}: is a folder; give a photograph")
+            raise PhotoError(f"{path}: is a folder; give a photograph")
         if not path.is_file():
-            raise PhotoError(f"{path.name}: there is no such file")
+            raise PhotoError(f"{path}: there is no such file")
         if path.stat().st_size > MAX_BYTES:
-            raise PhotoError(f"{path.name}: larger than {MAX_BYTES >> 20} MB; save a smaller one")
+            raise PhotoError(f"{path}: larger than {MAX_BYTES >> 20} MB; save a smaller one")
         return path.read_bytes()
     except (OSError, ValueError) as error:
-        raise PhotoError(f"{path.name}: cannot be read ({error})") from None
+        raise PhotoError(f"{path}: cannot be read ({error})") from None
 
 
 def _too_large(name: str) -> str:

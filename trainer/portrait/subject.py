@@ -14,6 +14,7 @@ from avatar_rt.types import Camera
 from trainer.portrait.headfit import HeadFit
 from trainer.portrait.mask import CHIN, FOREHEAD, View
 from trainer.portrait.photo import Photo
+from trainer.portrait.upright import MOST_ROLL, STEADY, find_turn, stance
 
 SMALLEST_FACE = 48
 """Pixels from brow to chin, below which eyes and lips cannot be told from noise."""
@@ -25,6 +26,8 @@ VIEW_FACE = 220
 _TURNED, _TOO_TURNED = 28.0, 43.0
 """Degrees of yaw, as landmarks show it (a third too little), at which to warn, and at which one
 half of the face is not there to be seen."""
+_LOST = 1.5 * STEADY
+"""Unsteadiness beyond which the points are of a face that is not there."""
 _LEFT_CHEEK, _RIGHT_CHEEK = 454, 234
 
 
@@ -42,22 +45,22 @@ class Subject:
 
 
 def find_subject(photo: Photo) -> Subject:
-    """Chooses the largest face of a photograph.
+    """Chooses the largest face of a photograph, which is turned upright where it is not.
 
     Raises PhotoError where there is none, or where it is too small or turned too far.
     """
-    faces = detect_faces(photo.pixels)
+    photo, faces = _upright(photo)
     notes = list(photo.notes)
     if not faces:
         raise PhotoError(
-            f"{photo.name}: no face found; give a portrait that shows the face from the front"
+            f"{photo.source}: no face found; give a portrait that shows the face from the front"
         )
     if len(faces) > 1:
         notes.append(f"{len(faces)} faces in the photograph: the largest is taken")
     face = faces[0]
     if face.size < SMALLEST_FACE:
         raise PhotoError(
-            f"{photo.name}: the face is {face.size:.0f} pixels large; it needs {SMALLEST_FACE}, "
+            f"{photo.source}: the face is {face.size:.0f} pixels large; it needs {SMALLEST_FACE}, "
             "and looks good from about 200"
         )
     if face.size < SMALL_FACE:
@@ -72,12 +75,39 @@ def find_subject(photo: Photo) -> Subject:
     landmarks = face_landmarks(image, face)
     if landmarks is None:
         raise PhotoError(
-            f"{photo.name}: something like a face was found, but no eyes and mouth in it; "
+            f"{photo.source}: something like a face was found, but no eyes and mouth in it; "
             "is it hidden, very dark, or in profile?"
         )
-    notes += _turn_notes(photo.name, landmarks.points)
+    notes += _turn_notes(photo.source, landmarks.points)
     focal = None if photo.focal is None else photo.focal * scale
     return Subject(image, landmarks, face, focal, tuple(notes))
+
+
+def _upright(photo: Photo) -> tuple[Photo, list[Face]]:
+    """The photograph the right way up, and its faces."""
+    faces = detect_faces(photo.pixels)
+    seen = stance(photo.pixels, faces)
+    if seen.upright:
+        return photo, faces
+    turn = find_turn(photo.pixels)
+    if turn is None:
+        return photo, faces
+    if turn.unsteadiness > _LOST:
+        raise PhotoError(
+            f"{photo.source}: something like a face was found, but not which way up it is; "
+            "give a portrait that shows the whole face from the front, upright"
+        )
+    if turn.degrees == 0 or turn.unsteadiness > STEADY:
+        return photo, faces
+    way = "" if turn.degrees == 180 else " to the left" if turn.degrees > 0 else " to the right"
+    note = f"the photograph was not upright: it was turned by {abs(turn.degrees)}°{way}"
+    pixels = turn.apply(photo.pixels)
+    turned = replace(photo, pixels=pixels, notes=(*photo.notes, note))
+    faces = detect_faces(pixels)
+    after = stance(pixels, faces)
+    if after.unsteadiness > _LOST or abs(after.roll) > 1.2 * MOST_ROLL:
+        raise PhotoError(f"{photo.source}: the face is not upright; turn the photograph, and retry")
+    return turned, faces
 
 
 def _turn_notes(name: str, points: F32) -> list[str]:
