@@ -24,20 +24,20 @@ inline constexpr int kPack = 16;              // Gaussians, vertices and triangl
 struct Splat {                  // a Gaussian on the screen; project.h explains the numbers
   float x, y, l11, l21, l22;    // l: times kExponentRoot
   float level;                  // blend.h's exponent of the opacity
-  float depth, unused;
+  float depth;
+  float reach;                  // u² + v² where alpha has fallen to the minimum, l without the factor
 };
 
 struct Entry {
-  std::uint32_t depth;          // the float's bits: ordered like the depth itself
   std::uint32_t splat;          // which one; in a page's last slot: the next page's first slot
-  std::uint64_t blocks;
+  std::uint32_t depth;          // the float's bits: ordered like the depth itself
 };
 
 struct Region {                 // the tiles that are drawn now
   int tile_x, tile_y, columns, rows;
 };
 
-struct Segment {
+struct alignas(128) Segment {     // aligned, because each is written by a thread of its own
   std::int64_t first, last;     // its Gaussians
   Entry* entries;
   std::uint32_t capacity, used;
@@ -45,6 +45,7 @@ struct Segment {
   bool (*grow)(Segment&);       // more entries; false where memory's budget is spent
   void* owner;
   bool full;
+  float nearest[kPack], farthest[kPack];  // depths that were entered; the extremes of each are all
   std::int64_t skipped;         // Gaussians with a number that is not finite
 };
 
@@ -93,7 +94,8 @@ struct ProjectArgs {
   Lens lens;
   int width, height;
   Region region;
-  float log2_alpha_min;
+  float log2_alpha_min, log2_alpha_max;  // opacities above the maximum are drawn as if they had it
+  float log2_alpha_offset;               // added to all in the splats
   Splat* splats;                         // out, indexed like the Gaussians
 };
 
@@ -107,7 +109,11 @@ struct BlendArgs {
   const Splat* splats;
   const float* colors;
   int color_stride, channels;
-  float log2_alpha_min, transmittance_min;
+  std::uint32_t nearest;                 // of all depths, as bits
+  int depth_shift;                       // 16 bits from here on tell the depths apart
+  float log2_alpha_min;                  // with the splats' offset
+  float transmittance_min;
+  bool fast;                             // relaxes the rules (docs/renderer.md)
   const float* background;               // channels; may be null
   Target target;
   void* image;
@@ -121,11 +127,11 @@ struct AdjointArgs {
 };
 
 struct Scratch {                         // one worker's memory
-  Entry* entries;
+  std::uint32_t* splats;
   std::uint64_t *keys, *sorted;
   std::size_t capacity;
   void* tile;                            // tile_bytes, 64-byte aligned
-  void (*reserve)(Scratch&, std::size_t entries);  // keeps the entries that are there
+  void (*reserve)(Scratch&, std::size_t entries);  // keeps splats and keys
   void* owner;
 };
 

@@ -1,8 +1,11 @@
 #include "core/canvas.h"
 
 #include <algorithm>
+#include <array>
+#include <bit>
 #include <chrono>
 #include <cmath>
+#include <limits>
 #include <new>
 
 #include "math/constants.h"
@@ -15,8 +18,24 @@ constexpr std::int64_t kMostSegments = 16;
 constexpr std::int64_t kMostChains = 1 << 16;    // segments × tiles
 constexpr std::int64_t kBudget = 1 << 24;        // entries of all segments: 256 MiB
 
-constexpr float kFastAlphaMin = 1.5f / 255.0f;
-constexpr float kFastTransmittanceMin = 5e-3f;
+constexpr float kFastAlphaMin = 2.5f / 255.0f;
+constexpr float kFastTransmittanceMin = 5e-2f;
+constexpr float kFastAlphaMax = 0.96f;           // 3 % more is still less than 1
+constexpr float kFastLog2AlphaOffset = -0.0436f; // centres the error of the fast blend's powers of 2
+
+std::array<Region, 2> halves(const Region& region) {
+  Region a = region, b = region;
+  if (region.columns > region.rows) {
+    a.columns = region.columns / 2;
+    b.columns -= a.columns;
+    b.tile_x += a.columns;
+  } else {
+    a.rows = region.rows / 2;
+    b.rows -= a.rows;
+    b.tile_y += a.rows;
+  }
+  return {a, b};
+}
 
 }  // namespace
 
@@ -68,10 +87,10 @@ bool Canvas::grow(Segment& segment) {
 void Canvas::reserve(Scratch& scratch, std::size_t entries) {
   Workplace& place = *static_cast<Workplace*>(scratch.owner);
   const std::size_t size = std::max(entries, 2 * scratch.capacity);
-  place.entries.reserve(size, scratch.capacity);
-  place.keys.reserve(size);
+  place.splats.reserve(size, scratch.capacity);
+  place.keys.reserve(size, scratch.capacity);
   place.sorted.reserve(size);
-  scratch.entries = place.entries.data();
+  scratch.splats = place.splats.data();
   scratch.keys = place.keys.data();
   scratch.sorted = place.sorted.data();
   scratch.capacity = size;
@@ -89,9 +108,8 @@ void Canvas::prepare_scratch(int threads, int channels) {
 }
 
 void Canvas::prepare_segments(std::int64_t count, const Region& region) {
-  const std::int64_t tiles = std::int64_t{region.columns} * region.rows;
   // one chain a tile, and a margin that the stages may touch (but never fill) past the last row
-  const std::int64_t chains = tiles + region.columns + 2;
+  const std::int64_t chains = std::int64_t{region.columns} * region.rows + region.columns + 2;
   const std::int64_t wanted = std::min({kMostSegments, count / kSegmentSize, kMostChains / chains});
   const std::int64_t segments = std::max<std::int64_t>(1, wanted);
   const std::int64_t packs = (count + kPack - 1) / kPack;
@@ -119,6 +137,8 @@ void Canvas::prepare_segments(std::int64_t count, const Region& region) {
     segment.cursors = arena.cursors.data();
     segment.grow = &Canvas::grow;
     segment.owner = &arena;
+    std::fill_n(segment.nearest, kPack, std::numeric_limits<float>::infinity());
+    std::fill_n(segment.farthest, kPack, 0.0f);
   }
 }
 
@@ -136,9 +156,39 @@ void Canvas::blend_tiles(const BlendArgs& args, int threads) {
       &loop);
 }
 
+// Projects all Gaussians into tiles; false where there are too many entries.
+bool Canvas::fill(const ProjectArgs& args, const Project& project, int threads, BlendArgs& blend) {
+  struct Context {
+    Canvas* canvas;
+    const Project* project;
+    const ProjectArgs* args;
+  } context{this, &project, &args};
+  backend().parallel(
+      threads, static_cast<int>(segments_.size()),
+      [](void* c, int item, int) {
+        const auto& own = *static_cast<Context*>(c);
+        (*own.project)(*own.args, own.canvas->segments_[static_cast<std::size_t>(item)]);
+      },
+      &context);
+  float nearest = std::numeric_limits<float>::infinity(), farthest = 0;
+  for (const Segment& segment : segments_) {
+    if (segment.full) return false;
+    nearest = std::min(nearest, *std::min_element(segment.nearest, segment.nearest + kPack));
+    farthest = std::max(farthest, *std::max_element(segment.farthest, segment.farthest + kPack));
+  }
+  blend.segments = segments_.data();
+  blend.segment_count = static_cast<int>(segments_.size());
+  blend.nearest = std::bit_cast<std::uint32_t>(nearest);
+  const int bits = nearest < farthest
+                       ? std::bit_width(std::bit_cast<std::uint32_t>(farthest) - blend.nearest)
+                       : 0;
+  blend.depth_shift = std::max(bits - 16, 0);
+  return true;
+}
+
 std::int64_t Canvas::draw(std::int64_t count, const CameraView& camera, Quality quality,
-                          int threads, const Project& project, BlendArgs blend, const Draw& draw,
-                          StageTimes* times) {
+                          int threads, const Project& project, BlendArgs blend,
+                          const Draw& draw, StageTimes* times) {
   const auto tiles_of = [](int pixels) { return (pixels + kTile - 1) / kTile; };
   const Thresholds thresholds = thresholds_of(quality);
   splats_.reserve(static_cast<std::size_t>((count + kPack - 1) / kPack * kPack));
@@ -149,7 +199,12 @@ std::int64_t Canvas::draw(std::int64_t count, const CameraView& camera, Quality 
   args.lens = lens_of(camera);
   args.width = blend.width = camera.width;
   args.height = blend.height = camera.height;
-  args.log2_alpha_min = blend.log2_alpha_min = std::log2(thresholds.alpha_min);
+  blend.fast = quality == Quality::fast;
+  const bool rough = blend.fast && blend.channels == 3;  // other numbers of channels are not hurried
+  args.log2_alpha_max = rough ? std::log2(kFastAlphaMax) : 0;
+  args.log2_alpha_offset = rough ? kFastLog2AlphaOffset : 0;
+  args.log2_alpha_min = std::log2(thresholds.alpha_min);
+  blend.log2_alpha_min = args.log2_alpha_min + args.log2_alpha_offset;
   args.splats = splats_.data();
   blend.splats = splats_.data();
   blend.transmittance_min = thresholds.transmittance_min;
@@ -159,47 +214,19 @@ std::int64_t Canvas::draw(std::int64_t count, const CameraView& camera, Quality 
   while (!todo.empty()) {
     const Region region = todo.back();
     todo.pop_back();
-    const double start = now();
     args.region = blend.region = region;
+    const double start = now();
     prepare_segments(count, region);
-    struct Context {
-      Canvas* canvas;
-      const Project* project;
-      const ProjectArgs* args;
-    } context{this, &project, &args};
-    backend().parallel(
-        threads, static_cast<int>(segments_.size()),
-        [](void* c, int item, int) {
-          const auto& own = *static_cast<Context*>(c);
-          (*own.project)(*own.args, own.canvas->segments_[static_cast<std::size_t>(item)]);
-        },
-        &context);
-    if (times != nullptr) times->project += now() - start;
-    bool full = false;
-    skipped = 0;
-    for (const Segment& segment : segments_) {
-      full = full || segment.full;
-      skipped += segment.skipped;
-    }
-    if (full) {
+    const bool filled = fill(args, project, threads, blend);
+    const double projected = now();
+    if (times != nullptr) times->project += projected - start;
+    if (!filled) {
       if (region.columns == 1 && region.rows == 1) throw std::bad_alloc();
-      Region a = region, b = region;
-      if (region.columns > region.rows) {
-        a.columns = region.columns / 2;
-        b.columns -= a.columns;
-        b.tile_x += a.columns;
-      } else {
-        a.rows = region.rows / 2;
-        b.rows -= a.rows;
-        b.tile_y += a.rows;
-      }
-      todo.push_back(b);
-      todo.push_back(a);
+      for (const Region& half : halves(region)) todo.push_back(half);
       continue;
     }
-    const double projected = now();
-    blend.segments = segments_.data();
-    blend.segment_count = static_cast<int>(segments_.size());
+    skipped = 0;
+    for (const Segment& segment : segments_) skipped += segment.skipped;
     draw(blend);
     if (times != nullptr) times->blend += now() - projected;
   }

@@ -47,13 +47,14 @@ class Canvas {
   };
   struct Workplace {
     Scratch view{};
-    Buffer<Entry> entries;
+    Buffer<std::uint32_t> splats;
     Buffer<std::uint64_t> keys, sorted;
     Buffer<char> tile;
   };
   static bool grow(Segment& segment);
   static void reserve(Scratch& scratch, std::size_t entries);
   void prepare_segments(std::int64_t count, const Region& region);
+  bool fill(const ProjectArgs& args, const Project& project, int threads, BlendArgs& blend);
   void prepare_scratch(int threads, int channels);
 
   std::deque<Arena> arenas_;

@@ -33,13 +33,12 @@ void blend_adjoint(const AdjointArgs& args, int tile, Scratch& scratch) {
   const int per_splat = 16 * (1 + b.channels);
   for (int k = 0; k < 16 * kTileBlocks; ++k) through[k] = 1;
   const TilePlace place = place_of(b, tile);
-  const Collected collected = collect(b, tile, scratch);
-  const std::size_t n = collected.count;
-  sort_by_depth(scratch, collected);
+  const std::size_t n = sort_tile(b, tile, scratch);
   const F threshold = splat(exponent_level(b.log2_alpha_min));
+  const Cut cut = cut_of(b, place);
   const F opaque = splat(b.transmittance_min);
 
-  // where each collected entry sits in its segment, in the order that collect() found them
+  // where each collected entry sits in its segment, in the order that sort_tile() found them
   std::size_t found = 0;
   for (int k = 0; k < b.segment_count; ++k) {
     const Segment& segment = b.segments[k];
@@ -58,8 +57,7 @@ void blend_adjoint(const AdjointArgs& args, int tile, Scratch& scratch) {
 
   std::uint64_t alive = place.blocks;
   for (std::size_t at = 0; at < n && alive != 0;) {
-    const int count = cut_slice(b, scratch, n, at, alive, static_cast<float>(place.x),
-                                static_cast<float>(place.y), slice);
+    const int count = cut_slice(b, scratch, n, at, alive, cut, slice);
     for (std::size_t k = 0; k < static_cast<std::size_t>(count) * per_splat; ++k) sums[k] = 0;
     for (std::uint64_t todo = alive; todo != 0; todo &= todo - 1) {
       const int block = __builtin_ctzll(todo);

@@ -6,11 +6,25 @@
 namespace avatar_rt::AVATAR_RT_ISA {
 namespace {
 
+template <class Curve>
+struct Exact {
+  AVATAR_RT_INLINE static F of(F T, F power, F threshold) {
+    return alpha_of<Curve>(power, threshold) * T;
+  }
+};
+struct Rough {
+  AVATAR_RT_INLINE static F of(F T, F power, F threshold) {
+    return rough_weight(T, power, threshold);
+  }
+};
+
 // Blends n splats into a block of three channels; its state is T, r, g, b of 16 pixels each.
 // Returns whether any pixel lets light through still.
+template <class Weight>
 [[gnu::noinline]] bool blend_rgb(const TileSplat* splats, const std::uint16_t* list, int n,
-                                 int block, float threshold_, float opaque_, float* state) {
-  const BlockGrid grid = grid_of(block);
+                                 const BlockGrid& grid_, float threshold_, float opaque_,
+                                 float* state) {
+  const BlockGrid grid = grid_;
   const F threshold = splat(threshold_), opaque = splat(opaque_);
   F T[kBlockLanes], r[kBlockLanes], g[kBlockLanes], b[kBlockLanes];
   for (int v = 0; v < kBlockLanes; ++v) {
@@ -21,7 +35,7 @@ namespace {
   }
   const auto step = [&](const TileSplat& t) __attribute__((always_inline)) {
     for (int v = 0; v < kBlockLanes; ++v) {
-      const F weight = splat_alpha(t, grid.x[v], grid.y[v], threshold) * T[v];
+      const F weight = Weight::of(T[v], splat_power(t, grid.x[v], grid.y[v]), threshold);
       T[v] = T[v] - weight;
       r[v] += weight * t.r;
       g[v] += weight * t.g;
@@ -57,9 +71,8 @@ namespace {
 
 // The same for any number of channels, whose sums stay in memory.
 [[gnu::noinline]] bool blend_channels(const BlendArgs& args, const TileSplat* splats,
-                                      const std::uint16_t* list, int n, int block,
+                                      const std::uint16_t* list, int n, const BlockGrid& grid,
                                       float threshold_, float* state) {
-  const BlockGrid grid = grid_of(block);
   const F threshold = splat(threshold_), opaque = splat(args.transmittance_min);
   for (int i = 0; i < n; ++i) {
     const TileSplat& t = splats[list[i]];
@@ -84,6 +97,24 @@ namespace {
 }
 
 
+// The state of a block that nothing was blended into.
+AVATAR_RT_INLINE void clear(float* state, int size) {
+  for (int k = 0; k < kBlockPixels; k += kWidth) store(state + k, splat(1.0f));
+  for (int k = kBlockPixels; k < size; k += kWidth) store(state + k, F{});
+}
+
+// What shows through the pixels of a block that blending stopped at is taken to look like what lies
+// before it.
+AVATAR_RT_INLINE void close_pixels(float* state, int channels) {
+  for (int k = 0; k < kBlockPixels; k += kWidth) {
+    const F scale = rcp(1.0f - load(state + k));
+    store(state + k, F{});
+    for (int c = 1; c <= channels; ++c) {
+      store(state + 16 * c + k, load(state + 16 * c + k) * scale);
+    }
+  }
+}
+
 }  // namespace
 
 std::size_t tile_bytes(int channels) {
@@ -97,38 +128,43 @@ void blend(const BlendArgs& args, int tile, Scratch& scratch) {
   Slice& slice = *reinterpret_cast<Slice*>(memory);
   float* state = reinterpret_cast<float*>(memory + (sizeof(Slice) + 63) / 64 * 64);
   const int per_block = 16 * (1 + args.channels);
-  for (int block = 0; block < kTileBlocks; ++block) {
-    float* s = state + per_block * block;
-    for (int k = 0; k < 16; ++k) s[k] = 1;
-    for (int k = 16; k < per_block; ++k) s[k] = 0;
-  }
   const TilePlace place = place_of(args, tile);
   expect_tile(args, place.x, place.y);
-  const Collected collected = collect(args, tile, scratch);
-  const std::size_t n = collected.count;
-  sort_by_depth(scratch, collected);
   const float threshold = exponent_level(args.log2_alpha_min);
-  std::uint64_t alive = place.blocks;
+  const Cut cut = cut_of(args, place);
+  // floats are for those who compute with them; what is to be seen needs no more than 8 bits do
+  const auto rgb = args.channels != 3              ? nullptr
+                   : args.fast                     ? &blend_rgb<Rough>
+                   : args.target == Target::floats ? &blend_rgb<Exact<Cubic>>
+                                                   : &blend_rgb<Exact<Parabola>>;
+  std::uint64_t alive = place.blocks, blank = place.blocks;
+  const std::size_t n = sort_tile(args, tile, scratch);
   for (std::size_t at = 0; at < n && alive != 0;) {
-    cut_slice(args, scratch, n, at, alive, static_cast<float>(place.x),
-              static_cast<float>(place.y), slice);
+    cut_slice(args, scratch, n, at, alive, cut, slice);
     for (std::uint64_t todo = alive; todo != 0; todo &= todo - 1) {
       const int block = __builtin_ctzll(todo);
-      if (slice.lengths[block] == 0) continue;
+      const int length = slice.lengths[block];
+      if (length == 0) continue;
       float* s = state + per_block * block;
+      if (blank >> block & 1) {
+        blank &= ~(std::uint64_t{1} << block);
+        clear(s, per_block);
+      }
+      const std::uint16_t* list = slice.lists[block];
+      const BlockGrid grid = grid_of(block);
       const bool open =
-          args.channels == 3
-              ? blend_rgb(slice.splats, slice.lists[block], slice.lengths[block], block, threshold,
-                          args.transmittance_min, s)
-              : blend_channels(args, slice.splats, slice.lists[block], slice.lengths[block], block,
-                               threshold, s);
+          rgb != nullptr
+              ? rgb(slice.splats, list, length, grid, threshold, args.transmittance_min, s)
+              : blend_channels(args, slice.splats, list, length, grid, threshold, s);
       if (!open) alive &= ~(std::uint64_t{1} << block);
     }
   }
   for (std::uint64_t todo = place.blocks; todo != 0; todo &= todo - 1) {
     const int block = __builtin_ctzll(todo);
-    write_block(args, place.x + kBlock * (block % 8), place.y + kBlock * (block / 8),
-                state + per_block * block);
+    float* s = state + per_block * block;
+    if (blank >> block & 1) clear(s, per_block);
+    if (args.fast && !(alive >> block & 1)) close_pixels(s, args.channels);
+    write_block(args, place.x + kBlock * (block % 8), place.y + kBlock * (block / 8), s);
   }
 }
 

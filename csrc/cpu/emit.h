@@ -1,10 +1,11 @@
-// Enters projected Gaussians into the tiles that they touch.
+// Enters projected Gaussians into the tiles that their ellipses' boxes touch.
 #pragma once
 
 #include "core/backend.h"
 #include "math/blend.h"
 #include "math/lane.h"
 #include "math/project.h"
+#include "math/transpose.h"
 
 namespace avatar_rt::AVATAR_RT_ISA {
 
@@ -19,11 +20,11 @@ namespace avatar_rt::AVATAR_RT_ISA {
   segment.used += kPage;
 }
 
-AVATAR_RT_INLINE void append(Segment& segment, std::size_t tile, std::uint32_t depth,
-                             std::uint32_t splat, std::uint64_t blocks) {
+// Writes the entry in any case, and keeps it where keep is 1.
+AVATAR_RT_INLINE void append(Segment& segment, std::size_t tile, Entry entry, unsigned keep) {
   std::uint32_t& cursor = segment.cursors[tile];
-  segment.entries[cursor] = {depth, splat, blocks};
-  cursor += blocks != 0;
+  segment.entries[cursor] = entry;
+  cursor += keep;
   if (__builtin_expect(cursor % kPage == kPage - 1, 0)) next_page(segment, cursor);
 }
 
@@ -38,7 +39,7 @@ AVATAR_RT_INLINE Bounds bounds_of(const ProjectArgs& args) {
           right < args.width ? right : args.width, bottom < args.height ? bottom : args.height};
 }
 
-// The first and the last pixel whose centre lies in [from, to], within the bounds.
+// The first and the last pixel whose centre lies in [from, to], within low … high - 1.
 AVATAR_RT_INLINE int first_pixel(float from, int low, int high) {
   return static_cast<int>(__builtin_ceilf(
       min(max(from - 0.5f, static_cast<float>(low)), static_cast<float>(high))));
@@ -47,44 +48,32 @@ AVATAR_RT_INLINE int last_pixel(float to, int low, int high) {
   return static_cast<int>(__builtin_floorf(
       min(max(to - 0.5f, static_cast<float>(low - 1)), static_cast<float>(high - 1))));
 }
+AVATAR_RT_INLINE I first_pixel(F from, int low, int high) {
+  return ceil_int(clamp(from - 0.5f, splat(static_cast<float>(low)),
+                        splat(static_cast<float>(high))));
+}
+AVATAR_RT_INLINE I last_pixel(F to, int low, int high) {
+  return floor_int(clamp(to - 0.5f, splat(static_cast<float>(low - 1)),
+                         splat(static_cast<float>(high - 1))));
+}
 
-// One Gaussian that spans more than two by two tiles.
-[[gnu::noinline]] static void emit_large(const ProjectArgs& args, Segment& segment,
-                                         const Ellipse<float>& e, float reach,
-                                         std::uint32_t depth, std::uint32_t splat) {
+// One Gaussian whose box spans more than two by two tiles: row by row, the tiles between its edges.
+[[gnu::noinline]] static void emit_large(const ProjectArgs& args, Segment& segment, const Splat& s,
+                                         int y0, int y1, Entry entry) {
   const Bounds b = bounds_of(args);
-  const SpanMaker<float> maker = span_maker(e, reach);
-  const int y0 = first_pixel(e.y - maker.half_height, b.top, b.bottom);
-  const int y1 = last_pixel(e.y + maker.half_height, b.top, b.bottom);
+  constexpr float kUnit = 1.0f / kExponentRoot;
+  const SpanMaker<float> maker = span_maker(s.l11 * kUnit, s.l21 * kUnit, s.l22 * kUnit);
+  const float root = sqrt(s.reach);
   for (int tile_y = y0 / kTile; tile_y <= y1 / kTile; ++tile_y) {
-    int first[8], last[8], tile_first = 1 << 30, tile_last = -1;
-    for (int r = 0; r < 8; ++r) {
-      const int row = tile_y * kTile + r * kBlock;
-      first[r] = 1;
-      last[r] = 0;
-      if (row + kBlock <= y0 || row > y1) continue;
-      const float centre = static_cast<float>(row) + 0.5f - e.y;
-      const Span<float> s = span(maker, max(centre, -maker.half_height),
-                                 min(centre + (kBlock - 1), maker.half_height));
-      const int x0 = first_pixel(e.x + s.left, b.left, b.right);
-      const int x1 = last_pixel(e.x + s.right, b.left, b.right);
-      if (x0 > x1) continue;
-      first[r] = x0 / kBlock;
-      last[r] = x1 / kBlock;
-      if (first[r] / 8 < tile_first) tile_first = first[r] / 8;
-      if (last[r] / 8 > tile_last) tile_last = last[r] / 8;
-    }
-    for (int tile_x = tile_first; tile_x <= tile_last; ++tile_x) {
-      std::uint64_t blocks = 0;
-      for (int r = 0; r < 8; ++r) {
-        const int from = first[r] - 8 * tile_x, to = last[r] - 8 * tile_x;
-        if (from > 7 || to < 0 || from > to) continue;
-        const unsigned row = (2u << (to < 7 ? to : 7)) - (1u << (from > 0 ? from : 0));
-        blocks |= static_cast<std::uint64_t>(row) << (8 * r);
-      }
-      const int column = tile_x - args.region.tile_x, line = tile_y - args.region.tile_y;
-      append(segment, static_cast<std::size_t>(line) * args.region.columns + column, depth, splat,
-             blocks);
+    const float low = static_cast<float>(tile_y * kTile) + 0.5f - s.y;
+    const Span<float> band = span(maker, s.reach, root, low, low + (kTile - 1));
+    const int x0 = first_pixel(s.x + band.left, b.left, b.right);
+    const int x1 = last_pixel(s.x + band.right, b.left, b.right);
+    if (band.room < 0 || x0 > x1) continue;
+    const auto line =
+        static_cast<std::size_t>(tile_y - args.region.tile_y) * args.region.columns;
+    for (int tile_x = x0 / kTile; tile_x <= x1 / kTile; ++tile_x) {
+      append(segment, line + (tile_x - args.region.tile_x), entry, 1);
     }
   }
 }
@@ -108,105 +97,60 @@ AVATAR_RT_INLINE void emit(const ProjectArgs& args, Segment& segment, const Elli
                                            at_least(e.depth, splat(kNearPlane))));
   if (!bits(drawn)) return;
   const F positive = max(reach, splat(kMargin));
-  const SpanMaker<F> maker = span_maker(e, positive);
-  const F half_width = sqrt(positive * e.xx);
-
-  const auto first = [](F from, int low, int high) __attribute__((always_inline)) {
-    return ceil_int(clamp(from - 0.5f, splat(static_cast<float>(low)),
-                          splat(static_cast<float>(high))));
-  };
-  const auto last = [](F to, int low, int high) __attribute__((always_inline)) {
-    return floor_int(clamp(to - 0.5f, splat(static_cast<float>(low - 1)),
-                           splat(static_cast<float>(high - 1))));
-  };
-  const I x0 = first(e.x - half_width, b.left, b.right);
-  const I x1 = last(e.x + half_width, b.left, b.right);
-  const I y0 = first(e.y - maker.half_height, b.top, b.bottom);
-  const I y1 = last(e.y + maker.half_height, b.top, b.bottom);
+  const F half_width = sqrt(positive * e.xx), half_height = sqrt(positive * e.yy);
+  const I x0 = first_pixel(e.x - half_width, b.left, b.right);
+  const I x1 = last_pixel(e.x + half_width, b.left, b.right);
+  const I y0 = first_pixel(e.y - half_height, b.top, b.bottom);
+  const I y1 = last_pixel(e.y + half_height, b.top, b.bottom);
   drawn = both(drawn, both(less(x0, x1 + 1), less(y0, y1 + 1)));
   const unsigned drawn_bits = bits(drawn);
   if (!drawn_bits) return;
+  store(segment.nearest,
+        min(load(segment.nearest), select(drawn, e.depth, load(segment.nearest))));
+  store(segment.farthest,
+        max(load(segment.farthest), select(drawn, e.depth, load(segment.farthest))));
 
-  alignas(64) float field[8][kWidth];
-  store(field[0], e.x);
-  store(field[1], e.y);
-  store(field[2], e.l11 * kExponentRoot);
-  store(field[3], e.l21 * kExponentRoot);
-  store(field[4], e.l22 * kExponentRoot);
-  store(field[5], (log2_opacity + kExponentBias) * kMantissa);
-  store(field[6], e.depth);
-  store(field[7], F{});
-  float* splat_out = &args.splats[index].x;
-  for (int k = 0; k < kWidth; k += 4) {
-    for (int half = 0; half < 8; half += 4) {
-      F4 a = load4(&field[half][k]), c = load4(&field[half + 1][k]);
-      F4 g = load4(&field[half + 2][k]), h = load4(&field[half + 3][k]);
-      transpose4(a, c, g, h);
-      store4(splat_out + 8 * k + half, a);
-      store4(splat_out + 8 * (k + 1) + half, c);
-      store4(splat_out + 8 * (k + 2) + half, g);
-      store4(splat_out + 8 * (k + 3) + half, h);
-    }
+  F4 rows[2][kWidth];
+  parts_of(e.x, e.y, e.l11 * kExponentRoot, e.l21 * kExponentRoot, rows[0]);
+  parts_of(e.l22 * kExponentRoot,
+           exponent_level(min(log2_opacity, splat(args.log2_alpha_max)) + args.log2_alpha_offset),
+           e.depth, positive, rows[1]);
+  for (int k = 0; k < kWidth; ++k) {
+    float* out = &args.splats[index + k].x;
+    store4(out, rows[0][k]);
+    store4(out + 4, rows[1][k]);
   }
 
   const I tile_x = x0 >> 5, tile_y = y0 >> 5;
-  const I row0 = y0 >> 2, rows = (y1 >> 2) - row0 + 1;
-  const M small = both(less((x1 >> 5) - tile_x, splat(2)), less((y1 >> 5) - tile_y, splat(2)));
-  const M quick = both(drawn, small);
-  const unsigned quick_bits = bits(quick);
-  const I row_count = select(quick, rows, I{});
-  const int most_rows = largest(row_count);
-  const I column0 = tile_x << 3, row_in_tile = row0 & 7;
-  TileMasks masks;
-  F centre = to_float(row0 << 2) + 0.5f - e.y;
-  for (int r = 0; r < most_rows; ++r, centre += 4.0f) {
-    const Span<F> s = span(maker, max(centre, -maker.half_height),
-                           min(centre + 3.0f, maker.half_height));
-    const I from = max(first(e.x + s.left, b.left, b.right), x0);
-    const I to = min(last(e.x + s.right, b.left, b.right), x1);
-    const M some = both(less(from, to + 1), less(splat(r), row_count));
-    const I low = clamp((from >> 2) - column0, I{}, splat(15));
-    const I high = clamp((to >> 2) - column0, I{}, splat(15));
-    const I row = shift_left(splat(2), high) - shift_left(splat(1), low);
-    masks.add_row(select(some, row, I{}), row_in_tile + r);
-  }
-
-  alignas(64) std::uint64_t quarter[4][kWidth];
-  masks.store(quarter);
-  alignas(64) std::int32_t tile[kWidth];
+  const I right = (x1 >> 5) - tile_x, down = (y1 >> 5) - tile_y;
+  alignas(64) float depth[kWidth];
+  store(depth, e.depth);
+  alignas(64) std::int32_t tile[kWidth], beyond[2][kWidth], lines[2][kWidth];
   store(tile, (tile_y - args.region.tile_y) * args.region.columns + (tile_x - args.region.tile_x));
-  for (unsigned todo = quick_bits; todo != 0; todo &= todo - 1) {
+  store(beyond[0], right);
+  store(beyond[1], down);
+  store(lines[0], y0);
+  store(lines[1], y1);
+  const unsigned small = drawn_bits & bits(both(less(right, splat(2)), less(down, splat(2))));
+  for (unsigned todo = small; todo != 0; todo &= todo - 1) {
     const int k = __builtin_ctz(todo);
-    std::uint32_t depth;
-    std::memcpy(&depth, &field[6][k], sizeof depth);
-    const auto number = static_cast<std::uint32_t>(index + k);
+    Entry entry = {static_cast<std::uint32_t>(index + k), 0};
+    std::memcpy(&entry.depth, &depth[k], sizeof entry.depth);
     const auto at = static_cast<std::size_t>(tile[k]);
-    append(segment, at, depth, number, quarter[0][k]);
-    append(segment, at + 1, depth, number, quarter[1][k]);
-    if ((quarter[2][k] | quarter[3][k]) != 0) {
-      append(segment, at + args.region.columns, depth, number, quarter[2][k]);
-      append(segment, at + args.region.columns + 1, depth, number, quarter[3][k]);
+    const std::size_t below = at + static_cast<std::size_t>(args.region.columns);
+    const auto next = static_cast<unsigned>(beyond[0][k]), under = static_cast<unsigned>(beyond[1][k]);
+    append(segment, at, entry, 1);
+    append(segment, at + 1, entry, next);
+    if (under) {
+      append(segment, below, entry, 1);
+      append(segment, below + 1, entry, next);
     }
   }
-
-  unsigned large = drawn_bits & ~quick_bits;
-  if (large == 0) return;
-  alignas(64) float rest[8][kWidth];
-  store(rest[0], e.l11);
-  store(rest[1], e.l21);
-  store(rest[2], e.l22);
-  store(rest[3], e.xx);
-  store(rest[4], e.xy);
-  store(rest[5], e.yy);
-  store(rest[6], e.det);
-  store(rest[7], positive);
-  for (; large != 0; large &= large - 1) {
-    const int k = __builtin_ctz(large);
-    std::uint32_t depth;
-    std::memcpy(&depth, &field[6][k], sizeof depth);
-    const Ellipse<float> one = {field[0][k], field[1][k], field[6][k], rest[0][k], rest[1][k],
-                                rest[2][k],  rest[3][k],  rest[4][k],  rest[5][k], rest[6][k]};
-    emit_large(args, segment, one, rest[7][k], depth, static_cast<std::uint32_t>(index + k));
+  for (unsigned todo = drawn_bits & ~small; todo != 0; todo &= todo - 1) {
+    const int k = __builtin_ctz(todo);
+    Entry entry = {static_cast<std::uint32_t>(index + k), 0};
+    std::memcpy(&entry.depth, &depth[k], sizeof entry.depth);
+    emit_large(args, segment, args.splats[index + k], lines[0][k], lines[1][k], entry);
   }
 }
 

@@ -6,13 +6,9 @@
 
 namespace avatar_rt::AVATAR_RT_ISA {
 
-// Sixteen values in [0, 1] as integers, value·scale + offset rounded to the nearest.
-AVATAR_RT_INLINE void quantize(const float* values, float scale, float offset,
-                               std::int32_t* out) {
-  for (int k = 0; k < kBlockPixels; k += kWidth) {
-    const F v = clamp(load(values + k), F{}, splat(1.0f));
-    store(out + k, floor_int(v * scale + (offset + 0.5f)));
-  }
+// [0, 1] as 0 … 255, rounded to the nearest.
+AVATAR_RT_INLINE I quantize(F v) {
+  return floor_int(clamp(v, F{}, splat(1.0f)) * 255.0f + 0.5f);
 }
 
 // image is W × H of 8-bit Y, then quarter planes of U and V; BT.601, studio range. Chroma is the
@@ -106,26 +102,22 @@ AVATAR_RT_INLINE void expect_tile(const BlendArgs& args, int x, int y) {
       write_i420(args, x, y, color, columns, rows);
       return;
     case Target::rgb8: {
-      alignas(64) std::int32_t r[16], g[16], b[16];
-      quantize(color, 255, 0, r);
-      quantize(color + 16, 255, 0, g);
-      quantize(color + 32, 255, 0, b);
+      typedef std::uint8_t Bytes __attribute__((vector_size(16)));
+      alignas(64) std::int32_t pixels[kBlockPixels];
+      for (int k = 0; k < kBlockPixels; k += kWidth) {
+        const I r = quantize(load(color + k)), g = quantize(load(color + 16 + k));
+        store(pixels + k, r | g << 8 | quantize(load(color + 32 + k)) << 16);
+      }
       for (int row = 0; row < rows; ++row) {
         std::uint8_t* line = static_cast<std::uint8_t*>(args.image) + 3 * ((y + row) * width + x);
-        // four pixels of 24 bits in three words
-        std::uint32_t p[kBlock];
-        for (int c = 0; c < kBlock; ++c) {
-          const int k = 4 * row + c;
-          p[c] = static_cast<std::uint32_t>(r[k] | g[k] << 8 | b[k] << 16);
-        }
-        const std::uint32_t pixels[3] = {p[0] | p[1] << 24, p[1] >> 8 | p[2] << 16,
-                                         p[2] >> 16 | p[3] << 8};
+        Bytes four;
+        std::memcpy(&four, pixels + 4 * row, sizeof four);
+        four = __builtin_shufflevector(four, four, 0, 1, 2, 4, 5, 6, 8, 9, 10, 12, 13, 14, 3, 7, 11,
+                                       15);
         if (columns == kBlock) {
-          std::memcpy(line, pixels, 12);
+          std::memcpy(line, &four, 12);
         } else {
-          for (int i = 0; i < 3 * columns; ++i) {
-            line[i] = static_cast<std::uint8_t>(pixels[i / 4] >> (8 * (i % 4)));
-          }
+          for (int i = 0; i < 3 * columns; ++i) line[i] = four[i];
         }
       }
       return;
@@ -138,8 +130,10 @@ AVATAR_RT_INLINE void expect_tile(const BlendArgs& args, int x, int y) {
         for (int c = 0; c < 3; ++c) straight[c][k] = color[16 * c + k] * scale;
       }
       alignas(64) std::int32_t v[4][16];
-      for (int c = 0; c < 3; ++c) quantize(straight[c], 255, 0, v[c]);
-      quantize(alpha, 255, 0, v[3]);
+      for (int k = 0; k < kBlockPixels; k += kWidth) {
+        for (int c = 0; c < 3; ++c) store(v[c] + k, quantize(load(straight[c] + k)));
+        store(v[3] + k, quantize(load(alpha + k)));
+      }
       for (int row = 0; row < rows; ++row) {
         std::uint8_t* line = static_cast<std::uint8_t*>(args.image) + 4 * ((y + row) * width + x);
         for (int c = 0; c < columns; ++c) {

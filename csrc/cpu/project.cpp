@@ -33,32 +33,32 @@ AVATAR_RT_INLINE void shade(const ProjectArgs& args, const RigArgs& rig, Vec3<F>
   }
 }
 
-template <bool kSimilarity>
-AVATAR_RT_INLINE void project_rig_lane(const ProjectArgs& args, const RigArgs& rig,
-                                       Segment& segment, std::int64_t index) {
+template <bool kSimilarity, bool kNear>
+[[gnu::noinline]] void project_rig_lane(const ProjectArgs& args, const RigArgs& rig,
+                                        Segment& segment, std::int64_t index) {
   const float* pack = rig.packs + std::size_t{kRigFields * kPack} * (index / kPack) + index % kPack;
   const auto field = [&](int k) __attribute__((always_inline)) { return load(pack + 16 * k); };
   const I triangle = (I)field(0);
-  constexpr int kFields = kSimilarity ? 15 : 12;
-  F f[kFields];
-  // triangles ascend, so a lane mostly finds its own within one load
-  const int low = triangle[0], high = triangle[kWidth - 1];
-  if (high - low < kWidth) {
-    for (int k = 0; k < kFields; ++k) {
-      f[k] = look_up(rig.frames + k * rig.frame_stride + low, triangle - low);
-    }
-  } else {
-    for (int k = 0; k < kFields; ++k) f[k] = gather(rig.frames + k * rig.frame_stride, triangle);
-  }
+  const int low = triangle[0];
+  const I place = triangle - low;
+  const float* frames = rig.frames + low;
+  const auto frame = [&](int k) __attribute__((always_inline)) {
+    return kNear ? look_up(frames + k * rig.frame_stride, place)
+                 : gather(frames + k * rig.frame_stride, place);
+  };
   Vec3<F> local = {field(1), field(2), field(3)};
   if constexpr (kSimilarity) {
     const F b1 = field(4), b2 = field(5);
-    local.x += b1 * f[12] + b2 * f[13];
-    local.z += b2 * f[14];
+    local.x += b1 * frame(12) + b2 * frame(13);
+    local.z += b2 * frame(14);
   }
-  const Vec3<F> axis[3] = {{f[0], f[1], f[2]}, {f[3], f[4], f[5]}, {f[6], f[7], f[8]}};
-  const Vec3<F> mean = Vec3<F>{f[9], f[10], f[11]} + local.x * axis[0] + local.y * axis[1] +
-                       local.z * axis[2];
+  const F az = frame(2), bz = frame(5), cz = frame(8);
+  const F depth = frame(11) + local.x * az + local.y * bz + local.z * cz;
+  const Vec3<F> axis[3] = {
+      {frame(0), frame(1), az}, {frame(3), frame(4), bz}, {frame(6), frame(7), cz}};
+  const Vec3<F> mean = {
+      frame(9) + local.x * axis[0].x + local.y * axis[1].x + local.z * axis[2].x,
+      frame(10) + local.x * axis[0].y + local.y * axis[1].y + local.z * axis[2].y, depth};
   const Footprint<F> foot = footprint(mean, args.lens);
   F ax[3], ay[3];
   for (int k = 0; k < 3; ++k) {
@@ -89,13 +89,19 @@ AVATAR_RT_INLINE float log2_opacity_of(float opacity) {
 }  // namespace
 
 void project_rig(const ProjectArgs& args, const RigArgs& rig, Segment& segment) {
-  if (rig.similarity) {
-    for (std::int64_t i = segment.first; i < segment.last; i += kWidth) {
-      project_rig_lane<true>(args, rig, segment, i);
-    }
-  } else {
-    for (std::int64_t i = segment.first; i < segment.last; i += kWidth) {
-      project_rig_lane<false>(args, rig, segment, i);
+  for (std::int64_t i = segment.first; i < segment.last; i += kWidth) {
+    std::int32_t first, last;
+    const float* triangles = rig.packs + std::size_t{kRigFields * kPack} * (i / kPack) + i % kPack;
+    std::memcpy(&first, triangles, sizeof first);
+    std::memcpy(&last, triangles + kWidth - 1, sizeof last);
+    // triangles ascend, so a lane mostly finds its own within one load
+    const bool near = last - first < kWidth;
+    if (rig.similarity) {
+      near ? project_rig_lane<true, true>(args, rig, segment, i)
+           : project_rig_lane<true, false>(args, rig, segment, i);
+    } else {
+      near ? project_rig_lane<false, true>(args, rig, segment, i)
+           : project_rig_lane<false, false>(args, rig, segment, i);
     }
   }
 }

@@ -5,83 +5,88 @@
 #include "core/backend.h"
 #include "math/blend.h"
 #include "math/lane.h"
+#include "math/project.h"
+#include "math/transpose.h"
 
 namespace avatar_rt::AVATAR_RT_ISA {
 
-struct TileSplat {  // a splat in the tile's own coordinates: u = l11·x + l21·y + u0, v = l22·y + v0
-  float l11, l21, u0, l22, v0, level;
-  float r, g, b;    // where there are three channels
-  std::uint32_t splat;
-  std::uint32_t ref;  // its place in Scratch::entries
-  std::uint32_t unused;
+// A splat in the tile's own coordinates: u = l11·x + (l21·y + u0), v = l22·y + v0.
+struct TileSplat {
+  float u0, v0, l11, l21, l22, level;
+  std::uint32_t splat;    // which one
+  std::uint32_t ref;      // its place in Scratch::splats
+  float r, g, b, unused;  // where there are three channels
 };
 
 inline constexpr int kSlice = 512;
 inline constexpr int kListSpace = kSlice + 64;  // a block's list, with room for a whole store
 
 struct Slice {
-  TileSplat splats[kSlice];
+  TileSplat splats[kSlice + 16];
   std::uint16_t lists[kTileBlocks][kListSpace];
   int lengths[kTileBlocks];
 };
 
-struct Collected {
-  std::size_t count;
-  std::uint32_t nearest, farthest;  // depths
-};
-
-// A tile's entries, in the order of their Gaussians, into scratch.entries.
-[[gnu::noinline]] static Collected collect(const BlendArgs& args, int tile, Scratch& scratch) {
-  Collected found = {0, ~0u, 0};
+// A tile's entries, in the order of their Gaussians, into scratch.splats, and
+// scratch.keys = (depth - nearest of all) << 32 | place in scratch.splats, ascending. Returns how
+// many there are.
+//
+// Most depths are apart in the upper sixteen bits that tell the frame's depths apart: two counting
+// sorts order those, and one pass over neighbours settles the rest; where that would be slow, four
+// sorts do it all.
+[[gnu::noinline]] static std::size_t sort_tile(const BlendArgs& args, int tile,
+                                               Scratch& scratch) {
+  const bool rgb = args.channels == 3 && args.colors != nullptr;
+  const auto stride = static_cast<std::size_t>(args.color_stride);
+  const int shift = 32 + args.depth_shift;
+  const auto expect_page = [](const Entry* page) __attribute__((always_inline)) {
+    for (std::size_t k = 0; k < kPage; k += 64 / sizeof(Entry)) __builtin_prefetch(page + k);
+  };
+  const std::uint32_t first = static_cast<std::uint32_t>(tile) * kPage;
+  for (int k = 0; k < args.segment_count; ++k) {
+    if (args.segments[k].cursors[tile] != first) expect_page(args.segments[k].entries + first);
+  }
+  // neighbours mostly share the upper digit: two counters by turns wait less for one another
+  std::uint32_t low[256] = {}, high[2][256] = {};
+  std::size_t n = 0;
   for (int k = 0; k < args.segment_count; ++k) {
     const Segment& segment = args.segments[k];
     const std::uint32_t end = segment.cursors[tile];
-    std::uint32_t slot = static_cast<std::uint32_t>(tile) * kPage;
+    std::uint32_t slot = first;
     while (slot != end) {
       const std::uint32_t page_end = slot | (kPage - 1);
       const std::uint32_t stop = (end >= slot && end < page_end) ? end : page_end;
-      if (found.count + kPage > scratch.capacity) scratch.reserve(scratch, found.count + kPage);
-      Entry* out = scratch.entries + found.count;
-      found.count += stop - slot;
-      for (; slot != stop; ++slot, ++out) {
+      if (stop == page_end) expect_page(segment.entries + segment.entries[page_end].splat);
+      if (n + kPage > scratch.capacity) scratch.reserve(scratch, n + kPage);
+      for (; slot != stop; ++slot, ++n) {
         const Entry entry = segment.entries[slot];
-        found.nearest = entry.depth < found.nearest ? entry.depth : found.nearest;
-        found.farthest = entry.depth > found.farthest ? entry.depth : found.farthest;
-        *out = entry;
+        const std::uint64_t key =
+            static_cast<std::uint64_t>(entry.depth - args.nearest) << 32 | n;
+        scratch.splats[n] = entry.splat;
+        scratch.keys[n] = key;
+        ++low[key >> shift & 255];
+        ++high[n & 1][key >> (shift + 8) & 255];
+        // they lie in the order of Gaussians here still, not of depth
+        __builtin_prefetch(args.splats + entry.splat);
+        if (rgb) __builtin_prefetch(args.colors + entry.splat * stride);
       }
       if (stop == page_end) slot = segment.entries[page_end].splat;
     }
   }
-  return found;
-}
-
-// Stable counting sort of keys by eight bits at `shift`.
-AVATAR_RT_INLINE void sort_digit(const std::uint64_t* from, std::uint64_t* to, std::size_t n,
-                                 int shift) {
-  std::uint32_t start[257] = {};
-  for (std::size_t i = 0; i < n; ++i) ++start[1 + (from[i] >> shift & 255)];
-  for (int d = 0; d < 256; ++d) start[d + 1] += start[d];
-  for (std::size_t i = 0; i < n; ++i) to[start[from[i] >> shift & 255]++] = from[i];
-}
-
-// scratch.keys = (depth - nearest) << 32 | place in scratch.entries, ascending. Most of a tile's
-// depths are apart in their upper sixteen significant bits: two passes order those, and one over
-// neighbours settles the rest; where that would be slow, four passes do it all.
-[[gnu::noinline]] static void sort_by_depth(Scratch& scratch, const Collected& found) {
-  const std::size_t n = found.count;
-  const auto fill = [&]() __attribute__((always_inline)) {
-    for (std::size_t i = 0; i < n; ++i) {
-      scratch.keys[i] =
-          static_cast<std::uint64_t>(scratch.entries[i].depth - found.nearest) << 32 | i;
+  const auto scatter = [n](std::uint32_t (&counts)[256], const std::uint64_t* from,
+                           std::uint64_t* to, int digit) __attribute__((always_inline)) {
+    std::uint32_t before = 0;
+    for (std::uint32_t& count : counts) {
+      const std::uint32_t own = count;
+      count = before;
+      before += own;
     }
+    for (std::size_t i = 0; i < n; ++i) to[counts[from[i] >> digit & 255]++] = from[i];
   };
-  fill();
-  const std::uint32_t range = n == 0 ? 0 : found.farthest - found.nearest;
-  const int width = range == 0 ? 0 : 32 - __builtin_clz(range);
-  const int low = 32 + (width > 16 ? width - 16 : 0);
-  sort_digit(scratch.keys, scratch.sorted, n, low);
-  sort_digit(scratch.sorted, scratch.keys, n, low + 8);
-  if (width <= 16) return;
+  scatter(low, scratch.keys, scratch.sorted, shift);
+  for (int d = 0; d < 256; ++d) high[0][d] += high[1][d];
+  scatter(high[0], scratch.sorted, scratch.keys, shift + 8);
+  if (args.depth_shift == 0) return n;
   std::size_t moves = 0;
   for (std::size_t i = 1; i < n && moves <= 16 * n; ++i) {
     const std::uint64_t key = scratch.keys[i];
@@ -91,107 +96,106 @@ AVATAR_RT_INLINE void sort_digit(const std::uint64_t* from, std::uint64_t* to, s
     scratch.keys[k] = key;
     moves += i - k;
   }
-  if (moves <= 16 * n) return;
-  fill();
-  for (int shift = 32; shift < 64; shift += 16) {
-    sort_digit(scratch.keys, scratch.sorted, n, shift);
-    sort_digit(scratch.sorted, scratch.keys, n, shift + 8);
+  if (moves <= 16 * n) return n;
+  const auto sort_digit = [&](const std::uint64_t* from, std::uint64_t* to, int digit) {
+    std::memset(low, 0, sizeof low);
+    for (std::size_t i = 0; i < n; ++i) ++low[from[i] >> digit & 255];
+    scatter(low, from, to, digit);
+  };
+  for (int digit = 0; digit < 64; digit += 16) {
+    sort_digit(scratch.keys, scratch.sorted, digit);
+    sort_digit(scratch.sorted, scratch.keys, digit + 8);
+  }
+  return n;
+}
+
+// What a slice is cut by: from which exponent on a splat counts (blend.h's scale), and where the tile
+// lies.
+struct Cut {
+  float level, left, top;
+};
+
+// A lane of splats into the tile's coordinates, and byte by byte, which blocks of row r they touch, at
+// rows[r]. `all` are the frame's splats.
+AVATAR_RT_INLINE void enter_tile(const Splat* all, TileSplat* splats, const Cut& cut,
+                                 std::uint8_t (*rows)[kListSpace], std::size_t at) {
+  F at0[4], at4[4];  // x y l11 l21, l22 level
+  columns_of([&](int k) __attribute__((always_inline)) { return load4(&all[splats[k].splat].x); },
+             at0);
+  columns_of([&](int k) __attribute__((always_inline)) { return load4(&splats[k].l22); }, at4);
+  const F l11 = at0[2], l21 = at0[3], l22 = at4[0];
+  const F x = at0[0] - cut.left, y = at0[1] - cut.top;
+  F4 first[kWidth];
+  parts_of(-(l11 * x + l21 * y), -(l22 * y), l11, l21, first);
+  for (int k = 0; k < kWidth; ++k) store4(&splats[k].u0, first[k]);
+
+  // in blocks, from the centre of the tile's first pixel; a block's pixels lie within 0 … 0.75
+  constexpr float kPixel = 1.0f / kBlock, kBlocks = kTile / kBlock;
+  constexpr float kMargin = kMantissa * 2e-3f;
+  const F column = kPixel * (x - 0.5f), line = kPixel * (y - 0.5f);
+  const SpanMaker<F> maker =
+      span_maker(float{kBlock} * l11, float{kBlock} * l21, float{kBlock} * l22);
+  const F reach = at4[1] + (kMargin - cut.level), root = rough_sqrt(reach);
+  for (int r = 0; r < kTile / kBlock; ++r) {
+    const F low = static_cast<float>(r) - line;
+    const Span<F> s = span(maker, reach, root, low, low + (1 - kPixel));
+    // the first pixel at or after the left end, without rounding up to whole pixels in between
+    constexpr float kUp = kPixel * 0.9999f;
+    const I from = max(floor_int(min(column + s.left + kUp, splat(kBlocks))), I{});
+    const I to = floor_int(min(column + s.right, splat(kBlocks - 1)));
+    const I row = max(shift_left(splat(2), to) - shift_left(splat(1), from), I{});
+    store_bytes(rows[r] + at, select(less(F{}, s.room), row, I{}));
   }
 }
 
-// For each block the slice's splats that touch it, in order. masks has room for whole packs of 64.
-[[gnu::noinline]] static void list_blocks(Slice& slice, const std::uint64_t* masks, int n) {
+// The next splats of the sorted tile, from key `at` on, and for each block of `alive` the
+// list of those that touch it, in order; at moves past them. Returns how many there are.
+[[gnu::noinline]] static int cut_slice(const BlendArgs& args, const Scratch& scratch, std::size_t n,
+                                       std::size_t& at, std::uint64_t alive,
+                                       const Cut& cut, Slice& slice) {
+  const bool rgb = args.channels == 3 && args.colors != nullptr;
+  const auto stride = static_cast<std::size_t>(args.color_stride);
+  const std::size_t count = n - at < kSlice ? n - at : kSlice;
+  const std::uint64_t* keys = scratch.keys + at;
+  const std::uint32_t* numbers = scratch.splats;
+  const Splat* all = args.splats;
+  const float* colors = args.colors;
+  for (std::size_t i = 0; i < count; ++i) {
+    const auto ref = static_cast<std::uint32_t>(keys[i]);
+    const std::uint32_t splat = numbers[ref];
+    TileSplat& t = slice.splats[i];
+    store4(&t.l22, load4(&all[splat].l22));
+    t.splat = splat;
+    t.ref = ref;
+    if (rgb) std::memcpy(&t.r, colors + splat * stride, 3 * sizeof(float));
+  }
+  at += count;
+  for (std::size_t i = count; i % kWidth != 0; ++i) slice.splats[i] = slice.splats[0];
+  alignas(64) std::uint8_t rows[8][kListSpace];
+  for (std::size_t i = 0; i < count; i += kWidth) {
+    enter_tile(all, slice.splats + i, cut, rows, i);
+  }
+  const std::size_t whole = (count + kHits - 1) / kHits * kHits;
+  for (auto& row : rows) {
+    for (std::size_t i = count; i < whole; ++i) row[i] = 0;
+  }
   std::memset(slice.lengths, 0, sizeof slice.lengths);
-#if defined(__AVX512VBMI2__)
-  // 64 masks of 64 bits are transposed: bytes first, then each bit of a byte by a sign mask
-  const __m512i indices = _mm512_set_epi16(
-      31, 30, 29, 28, 27, 26, 25, 24, 23, 22, 21, 20, 19, 18, 17, 16, 15, 14, 13, 12, 11, 10, 9, 8,
-      7, 6, 5, 4, 3, 2, 1, 0);
-  const __m512i by_byte = _mm512_set_epi8(
-      63, 55, 47, 39, 31, 23, 15, 7, 62, 54, 46, 38, 30, 22, 14, 6, 61, 53, 45, 37, 29, 21, 13, 5,
-      60, 52, 44, 36, 28, 20, 12, 4, 59, 51, 43, 35, 27, 19, 11, 3, 58, 50, 42, 34, 26, 18, 10, 2,
-      57, 49, 41, 33, 25, 17, 9, 1, 56, 48, 40, 32, 24, 16, 8, 0);
-  for (int base = 0; base < n; base += 64) {
-    alignas(64) std::uint64_t rows[8][8];  // rows[r][e]: byte r of masks 8e … 8e + 7
-    for (int e = 0; e < 8; ++e) {
-      const __m512i bytes =
-          _mm512_permutexvar_epi8(by_byte, _mm512_loadu_si512(masks + base + 8 * e));
-      alignas(64) std::uint64_t part[8];
-      _mm512_store_si512(part, bytes);
-      for (int r = 0; r < 8; ++r) rows[r][e] = part[r];
-    }
-    const __m512i low = _mm512_add_epi16(indices, _mm512_set1_epi16(static_cast<short>(base)));
-    const __m512i high = _mm512_add_epi16(low, _mm512_set1_epi16(32));
-    for (int r = 0; r < 8; ++r) {
-      const __m512i row = _mm512_load_si512(rows[r]);
-      if (_mm512_test_epi64_mask(row, row) == 0) continue;
-      for (int c = 0; c < 8; ++c) {
-        const std::uint64_t hits =
-            _mm512_movepi8_mask(_mm512_sll_epi16(row, _mm_cvtsi32_si128(7 - c)));
+  for (std::uint64_t todo = alive; todo != 0;) {
+    const int r = __builtin_ctzll(todo) / 8;
+    const auto columns = static_cast<unsigned>(alive >> (8 * r) & 255);
+    todo &= ~(std::uint64_t{255} << (8 * r));
+    for (std::size_t i = 0; i < whole; i += kHits) {
+      const HitRow hit(rows[r] + i);
+      for (unsigned c = columns; c != 0; c &= c - 1) {
+        const int column = __builtin_ctz(c), block = 8 * r + column;
+        const std::uint64_t hits = hit(column);
         if (hits == 0) continue;
-        std::uint16_t* list = slice.lists[8 * r + c] + slice.lengths[8 * r + c];
-        const auto first = static_cast<std::uint32_t>(hits);
-        const auto second = static_cast<std::uint32_t>(hits >> 32);
-        _mm512_storeu_si512(list, _mm512_maskz_compress_epi16(first, low));
-        _mm512_storeu_si512(list + __builtin_popcount(first),
-                            _mm512_maskz_compress_epi16(second, high));
-        slice.lengths[8 * r + c] += __builtin_popcountll(hits);
+        slice.lengths[block] += list_hits(slice.lists[block] + slice.lengths[block], hits,
+                                          static_cast<int>(i), 1);
       }
     }
   }
-#else
-  for (int i = 0; i < n; ++i) {
-    for (std::uint64_t todo = masks[i]; todo != 0; todo &= todo - 1) {
-      const int block = __builtin_ctzll(todo);
-      slice.lists[block][slice.lengths[block]++] = static_cast<std::uint16_t>(i);
-    }
-  }
-#endif
-}
-
-// The next splats of the sorted tile, from key `at` on, that touch a block of `alive`; at moves past
-// them. Returns how many there are in the slice.
-[[gnu::noinline]] static int cut_slice(const BlendArgs& args, const Scratch& scratch, std::size_t n,
-                               std::size_t& at, std::uint64_t alive, float left, float top,
-                               Slice& slice) {
-  constexpr std::size_t kAhead = 16;
-  const bool rgb = args.channels == 3 && args.colors != nullptr;
-  const auto stride = static_cast<std::size_t>(args.color_stride);
-  alignas(64) std::uint64_t masks[kSlice + 64];
-  int count = 0;
-  for (; at < n && count < kSlice; ++at) {
-    if (at + kAhead < n) {  // splats and colours lie in the order of Gaussians, not of depth
-      const auto next = static_cast<std::uint32_t>(scratch.keys[at + kAhead]);
-      const std::size_t splat = scratch.entries[next].splat;
-      __builtin_prefetch(args.splats + splat);
-      if (rgb) __builtin_prefetch(args.colors + splat * stride);
-    }
-    const auto ref = static_cast<std::uint32_t>(scratch.keys[at]);
-    const Entry& entry = scratch.entries[ref];
-    const std::uint64_t blocks = entry.blocks & alive;
-    if (blocks == 0) continue;
-    const Splat& s = args.splats[entry.splat];
-    TileSplat& t = slice.splats[count];
-    const float dx = s.x - left, dy = s.y - top;
-    t.l11 = s.l11;
-    t.l21 = s.l21;
-    t.u0 = -(s.l11 * dx + s.l21 * dy);
-    t.l22 = s.l22;
-    t.v0 = -(s.l22 * dy);
-    t.level = s.level;
-    if (rgb) {
-      const float* color = args.colors + entry.splat * stride;
-      t.r = color[0];
-      t.g = color[1];
-      t.b = color[2];
-    }
-    t.splat = entry.splat;
-    t.ref = ref;
-    masks[count++] = blocks;
-  }
-  for (int i = 0; i < 64; ++i) masks[count + i] = 0;
-  list_blocks(slice, masks, count);
-  return count;
+  return static_cast<int>(count);
 }
 
 // A tile's place in the picture and those of its blocks that lie within it.
@@ -212,6 +216,11 @@ AVATAR_RT_INLINE TilePlace place_of(const BlendArgs& args, int tile) {
     }
   }
   return {x, y, blocks};
+}
+
+AVATAR_RT_INLINE Cut cut_of(const BlendArgs& args, const TilePlace& place) {
+  return {exponent_level(args.log2_alpha_min), static_cast<float>(place.x),
+          static_cast<float>(place.y)};
 }
 
 inline constexpr int kBlockLanes = kBlockPixels / kWidth;
@@ -239,12 +248,14 @@ AVATAR_RT_INLINE BlockGrid grid_of(int block) {
   return grid;
 }
 
-// alpha of a splat in one lane of a block's pixels.
+// The exponent of a splat's alpha in one lane of a block's pixels.
+AVATAR_RT_INLINE F splat_power(const TileSplat& t, F x, F y) {
+  const F u = t.l11 * x + (t.l21 * y + t.u0), v = t.l22 * y + t.v0;
+  return (t.level - u * u) - v * v;
+}
+
 AVATAR_RT_INLINE F splat_alpha(const TileSplat& t, F x, F y, F threshold) {
-  const F u = t.l11 * x + (t.l21 * y + t.u0);
-  const F v = t.l22 * y + t.v0;
-  const F power = min((t.level - u * u) - v * v, splat(kMaxPower));
-  return alpha_of(power, threshold);
+  return alpha_of<Cubic>(splat_power(t, x, y), threshold);
 }
 
 }  // namespace avatar_rt::AVATAR_RT_ISA

@@ -34,6 +34,11 @@ AVATAR_RT_INLINE F splat(float x) { return F{} + x; }
 AVATAR_RT_INLINE I splat(std::int32_t x) { return I{} + x; }
 AVATAR_RT_INLINE F clamp(F v, F low, F high) { return min(max(v, low), high); }
 AVATAR_RT_INLINE I clamp(I v, I low, I high) { return min(max(v, low), high); }
+// Within 4e-4 of itself; 0 for what is negative.
+AVATAR_RT_INLINE F rough_sqrt(F v) {
+  v = max(v, splat(1e-30f));
+  return v * rough_rsqrt(v);
+}
 AVATAR_RT_INLINE F sqrt(F v) { return v * rsqrt(max(v, splat(1e-30f))); }
 
 // Four packs of four consecutive floats, seen as a 4×4 matrix and transposed.

@@ -18,8 +18,9 @@ AVATAR_RT_INLINE F min(F a, F b) { return (F)_mm256_min_ps((__m256)a, (__m256)b)
 AVATAR_RT_INLINE F max(F a, F b) { return (F)_mm256_max_ps((__m256)a, (__m256)b); }
 AVATAR_RT_INLINE I min(I a, I b) { return (I)_mm256_min_epi32((__m256i)a, (__m256i)b); }
 AVATAR_RT_INLINE I max(I a, I b) { return (I)_mm256_max_epi32((__m256i)a, (__m256i)b); }
+AVATAR_RT_INLINE F rough_rsqrt(F a) { return (F)_mm256_rsqrt_ps((__m256)a); }
 AVATAR_RT_INLINE F rsqrt(F a) {
-  const F r = (F)_mm256_rsqrt_ps((__m256)a);
+  const F r = rough_rsqrt(a);
   return r * (1.5f - 0.5f * a * r * r);
 }
 AVATAR_RT_INLINE F rcp(F a) {
@@ -77,37 +78,34 @@ AVATAR_RT_INLINE F load_int16(const std::int16_t* p) {
   return (F)_mm256_cvtepi32_ps(_mm256_cvtepi16_epi32(_mm_loadu_si128((const __m128i*)p)));
 }
 
-// For each lane, up to sixteen 16-bit rows, split into the left and the right byte of a row and the
-// upper and the lower eight rows: the four 8×8 bit masks of two by two tiles.
-struct TileMasks {
-  __m256i part[4][2];  // upper left, upper right, lower left, lower right; lanes 0–3, 4–7
+// The lowest byte of each lane.
+AVATAR_RT_INLINE void store_bytes(std::uint8_t* p, I a) {
+  const __m256i in_order = _mm256_setr_epi8(0, 4, 8, 12, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1,
+                                            -1, 0, 4, 8, 12, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1,
+                                            -1, -1);
+  const __m256i halves = _mm256_shuffle_epi8((__m256i)a, in_order);
+  _mm_storel_epi64((__m128i*)p, _mm_unpacklo_epi32(_mm256_castsi256_si128(halves),
+                                                   _mm256_extracti128_si256(halves, 1)));
+}
 
-  AVATAR_RT_INLINE TileMasks() {
-    for (auto& p : part) p[0] = p[1] = _mm256_setzero_si256();
-  }
-  AVATAR_RT_INLINE void add_row(I row_bits, I row) {
-    const __m256i bit = _mm256_slli_epi32((__m256i)row, 3);
-    const __m256i word = (__m256i)row_bits;
-    for (int h = 0; h < 2; ++h) {
-      const __m256i wide = _mm256_cvtepu32_epi64(h == 0 ? _mm256_castsi256_si128(word)
-                                                        : _mm256_extracti128_si256(word, 1));
-      const __m256i up = _mm256_cvtepi32_epi64(h == 0 ? _mm256_castsi256_si128(bit)
-                                                      : _mm256_extracti128_si256(bit, 1));
-      const __m256i down = _mm256_sub_epi64(up, _mm256_set1_epi64x(64));
-      const __m256i left = _mm256_and_si256(wide, _mm256_set1_epi64x(0xff));
-      const __m256i right = _mm256_srli_epi64(wide, 8);
-      part[0][h] = _mm256_or_si256(part[0][h], _mm256_sllv_epi64(left, up));
-      part[1][h] = _mm256_or_si256(part[1][h], _mm256_sllv_epi64(right, up));
-      part[2][h] = _mm256_or_si256(part[2][h], _mm256_sllv_epi64(left, down));
-      part[3][h] = _mm256_or_si256(part[3][h], _mm256_sllv_epi64(right, down));
-    }
-  }
-  AVATAR_RT_INLINE void store(std::uint64_t (*out)[kWidth]) const {
-    for (int q = 0; q < 4; ++q) {
-      _mm256_storeu_si256((__m256i*)out[q], part[q][0]);
-      _mm256_storeu_si256((__m256i*)(out[q] + 4), part[q][1]);
-    }
+// A row of bytes, one to an entry: which entries have bit `column` set.
+inline constexpr int kHits = 32;
+struct HitRow {
+  __m256i bytes;
+  AVATAR_RT_INLINE explicit HitRow(const std::uint8_t* p)
+      : bytes(_mm256_loadu_si256((const __m256i*)p)) {}
+  AVATAR_RT_INLINE std::uint64_t operator()(int column) const {
+    const __m256i up = _mm256_sll_epi16(bytes, _mm_cvtsi32_si128(7 - column));
+    return static_cast<std::uint32_t>(_mm256_movemask_epi8(up));
   }
 };
+// Writes first + step·k for every set bit k of hits; list has room for all kHits of them.
+AVATAR_RT_INLINE int list_hits(std::uint16_t* list, std::uint64_t hits, int first, int step) {
+  int n = 0;
+  for (; hits != 0; hits &= hits - 1) {
+    list[n++] = static_cast<std::uint16_t>(first + step * __builtin_ctzll(hits));
+  }
+  return n;
+}
 
 }  // namespace avatar_rt::AVATAR_RT_ISA

@@ -18,8 +18,9 @@ AVATAR_RT_INLINE F min(F a, F b) { return (F)_mm512_min_ps((__m512)a, (__m512)b)
 AVATAR_RT_INLINE F max(F a, F b) { return (F)_mm512_max_ps((__m512)a, (__m512)b); }
 AVATAR_RT_INLINE I min(I a, I b) { return (I)_mm512_min_epi32((__m512i)a, (__m512i)b); }
 AVATAR_RT_INLINE I max(I a, I b) { return (I)_mm512_max_epi32((__m512i)a, (__m512i)b); }
+AVATAR_RT_INLINE F rough_rsqrt(F a) { return (F)_mm512_rsqrt14_ps((__m512)a); }
 AVATAR_RT_INLINE F rsqrt(F a) {
-  const F r = (F)_mm512_rsqrt14_ps((__m512)a);
+  const F r = rough_rsqrt(a);
   return r * (1.5f - 0.5f * a * r * r);
 }
 AVATAR_RT_INLINE F rcp(F a) {
@@ -68,37 +69,33 @@ AVATAR_RT_INLINE F load_int16(const std::int16_t* p) {
   return (F)_mm512_cvtepi32_ps(_mm512_cvtepi16_epi32(_mm256_loadu_si256((const __m256i*)p)));
 }
 
-// For each lane, up to sixteen 16-bit rows, split into the left and the right byte of a row and the
-// upper and the lower eight rows: the four 8×8 bit masks of two by two tiles.
-struct TileMasks {
-  __m512i part[4][2] = {};  // upper left, upper right, lower left, lower right; lanes 0–7, 8–15
+// The lowest byte of each lane.
+AVATAR_RT_INLINE void store_bytes(std::uint8_t* p, I a) {
+  _mm_storeu_si128((__m128i*)p, _mm512_cvtepi32_epi8((__m512i)a));
+}
 
-  AVATAR_RT_INLINE TileMasks() {
-    for (auto& p : part) p[0] = p[1] = _mm512_setzero_si512();
-  }
-  AVATAR_RT_INLINE void add_row(I row_bits, I row) {
-    const __m512i bit = _mm512_slli_epi32((__m512i)row, 3);
-    const __m512i word = (__m512i)row_bits;
-    for (int h = 0; h < 2; ++h) {
-      const __m512i wide = _mm512_cvtepu32_epi64(h == 0 ? _mm512_castsi512_si256(word)
-                                                        : _mm512_extracti64x4_epi64(word, 1));
-      const __m512i up = _mm512_cvtepi32_epi64(h == 0 ? _mm512_castsi512_si256(bit)
-                                                      : _mm512_extracti64x4_epi64(bit, 1));
-      const __m512i down = _mm512_sub_epi64(up, _mm512_set1_epi64(64));
-      const __m512i left = _mm512_and_si512(wide, _mm512_set1_epi64(0xff));
-      const __m512i right = _mm512_srli_epi64(wide, 8);
-      part[0][h] = _mm512_or_si512(part[0][h], _mm512_sllv_epi64(left, up));
-      part[1][h] = _mm512_or_si512(part[1][h], _mm512_sllv_epi64(right, up));
-      part[2][h] = _mm512_or_si512(part[2][h], _mm512_sllv_epi64(left, down));
-      part[3][h] = _mm512_or_si512(part[3][h], _mm512_sllv_epi64(right, down));
-    }
-  }
-  AVATAR_RT_INLINE void store(std::uint64_t (*out)[kWidth]) const {
-    for (int q = 0; q < 4; ++q) {
-      _mm512_storeu_si512(out[q], part[q][0]);
-      _mm512_storeu_si512(out[q] + 8, part[q][1]);
-    }
+// A row of bytes, one to an entry: which entries have bit `column` set.
+inline constexpr int kHits = 64;
+struct HitRow {
+  __m512i bytes;
+  AVATAR_RT_INLINE explicit HitRow(const std::uint8_t* p) : bytes(_mm512_loadu_si512(p)) {}
+  AVATAR_RT_INLINE std::uint64_t operator()(int column) const {
+    return _mm512_movepi8_mask(_mm512_sll_epi16(bytes, _mm_cvtsi32_si128(7 - column)));
   }
 };
+// Writes first + step·k for every set bit k of hits; list has room for all kHits of them.
+AVATAR_RT_INLINE int list_hits(std::uint16_t* list, std::uint64_t hits, int first, int step) {
+  const __m512i count = _mm512_set_epi16(31, 30, 29, 28, 27, 26, 25, 24, 23, 22, 21, 20, 19, 18, 17,
+                                         16, 15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
+  const __m512i low =
+      _mm512_add_epi16(_mm512_mullo_epi16(count, _mm512_set1_epi16(static_cast<short>(step))),
+                       _mm512_set1_epi16(static_cast<short>(first)));
+  const __m512i high = _mm512_add_epi16(low, _mm512_set1_epi16(static_cast<short>(32 * step)));
+  const auto lower = static_cast<std::uint32_t>(hits), upper = static_cast<std::uint32_t>(hits >> 32);
+  _mm512_storeu_si512(list, _mm512_maskz_compress_epi16(lower, low));
+  const int n = __builtin_popcount(lower);
+  _mm512_storeu_si512(list + n, _mm512_maskz_compress_epi16(upper, high));
+  return n + __builtin_popcount(upper);
+}
 
 }  // namespace avatar_rt::AVATAR_RT_ISA

@@ -35,6 +35,7 @@ AVATAR_RT_INLINE F rsqrt(F a) {
   for (int k = 0; k < kWidth; ++k) a[k] = 1.0f / __builtin_sqrtf(a[k]);
   return a;
 }
+AVATAR_RT_INLINE F rough_rsqrt(F a) { return rsqrt(a); }
 AVATAR_RT_INLINE F rcp(F a) { return 1.0f / a; }
 AVATAR_RT_INLINE F masked_product(M m, F a, F b) { return (F)((I)(a * b) & m); }
 AVATAR_RT_INLINE F to_float(I a) { return __builtin_convertvector(a, F); }
@@ -62,25 +63,31 @@ AVATAR_RT_INLINE F load_int16(const std::int16_t* p) {
   return to_float(I{p[0], p[1], p[2], p[3]});
 }
 
-// For each lane, up to sixteen 16-bit rows, split into the left and the right byte of a row and the
-// upper and the lower eight rows: the four 8×8 bit masks of two by two tiles.
-struct TileMasks {
-  std::uint64_t part[4][kWidth] = {};  // upper left, upper right, lower left, lower right
+// The lowest byte of each lane.
+AVATAR_RT_INLINE void store_bytes(std::uint8_t* p, I a) {
+  for (int k = 0; k < kWidth; ++k) p[k] = static_cast<std::uint8_t>(a[k]);
+}
 
-  AVATAR_RT_INLINE void add_row(I row_bits, I row) {
-    for (int k = 0; k < kWidth; ++k) {
-      const auto left = static_cast<std::uint64_t>(row_bits[k] & 0xff);
-      const auto right = static_cast<std::uint64_t>((row_bits[k] >> 8) & 0xff);
-      const int below = row[k] < 8 ? 0 : 2, shift = 8 * (row[k] & 7);
-      part[below][k] |= left << shift;
-      part[below + 1][k] |= right << shift;
-    }
+// A row of bytes, one to an entry: which entries have bit `column` set.
+inline constexpr int kHits = 8;
+struct HitRow {
+  std::uint64_t bytes;
+  AVATAR_RT_INLINE explicit HitRow(const std::uint8_t* p) {
+    bytes = 0;
+    for (int k = 0; k < 8; ++k) bytes |= static_cast<std::uint64_t>(p[k]) << (8 * k);
   }
-  AVATAR_RT_INLINE void store(std::uint64_t (*out)[kWidth]) const {
-    for (int q = 0; q < 4; ++q) {
-      for (int k = 0; k < kWidth; ++k) out[q][k] = part[q][k];
-    }
+  AVATAR_RT_INLINE std::uint64_t operator()(int column) const {
+    // the bits at 0, 8, 16 … are brought together at 56 … 63
+    return ((bytes >> column & 0x0101010101010101u) * 0x0102040810204080u) >> 56;
   }
 };
+// Writes first + step·k for every set bit k of hits; list has room for all kHits of them.
+AVATAR_RT_INLINE int list_hits(std::uint16_t* list, std::uint64_t hits, int first, int step) {
+  int n = 0;
+  for (; hits != 0; hits &= hits - 1) {
+    list[n++] = static_cast<std::uint16_t>(first + step * __builtin_ctzll(hits));
+  }
+  return n;
+}
 
 }  // namespace avatar_rt::AVATAR_RT_ISA

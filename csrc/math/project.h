@@ -61,31 +61,37 @@ AVATAR_RT_INLINE Ellipse<R> ellipse_of_root(R x, R y, R depth, const R (&tx)[3],
   return ellipse(x, y, depth, xx, xy, yy, dot(area, area));
 }
 
-// How far in x the ellipse u² + v² ≤ reach goes within a band low ≤ dy ≤ high: dx from .left to
-// .right; a band that it does not touch gives left > right. tip is dy at the rightmost point.
+// How far in x the ellipse u² + v² ≤ reach goes within the band low ≤ dy ≤ high: dx from .left to
+// .right; the ellipse lies beyond the band where .room is negative. reach may be in any scale that
+// l11, l21 and l22 share.
 template <class R>
 struct Span {
-  R left, right;
+  R left, right, room;
 };
+// tip is dy at the ellipse's rightmost point, for a reach of 1.
 template <class R>
 struct SpanMaker {
-  R reach, half_height, tip, slope, per_yy, area_per_yy;
+  R tip, slope, per_l11, l22;
 };
 
 template <class R>
-AVATAR_RT_INLINE SpanMaker<R> span_maker(const Ellipse<R>& e, R reach) {
-  const R per_yy = e.l22 * e.l22;
-  return {reach,         sqrt(reach * e.yy), e.xy * sqrt(reach) * rsqrt(e.xx),
-          e.xy * per_yy, per_yy,             e.det * per_yy};
+AVATAR_RT_INLINE SpanMaker<R> span_maker(R l11, R l21, R l22) {
+  const R per_l11 = rcp(l11), per_l22 = rcp(l22);
+  // dx = u/l11 + across·v on the ellipse, greatest where (u, v) has that direction
+  const R slope = -l21 * per_l11, across = slope * per_l22;
+  const R tip = per_l22 * across * rsqrt(per_l11 * per_l11 + across * across);
+  return {tip, slope, per_l11, l22};
 }
 
+// root is the square root of reach.
 template <class R>
-AVATAR_RT_INLINE Span<R> span(const SpanMaker<R>& s, R low, R high) {
-  const R right_at = min(max(s.tip, low), high), left_at = min(max(-s.tip, low), high);
-  const R in_right = s.reach - right_at * right_at * s.per_yy;
-  const R in_left = s.reach - left_at * left_at * s.per_yy;
-  return {s.slope * left_at - sqrt(max(in_left, R{}) * s.area_per_yy),
-          s.slope * right_at + sqrt(max(in_right, R{}) * s.area_per_yy)};
+AVATAR_RT_INLINE Span<R> span(const SpanMaker<R>& s, R reach, R root, R low, R high) {
+  const R tip = root * s.tip;
+  const R right_at = min(max(tip, low), high), left_at = min(max(-tip, low), high);
+  const R right_v = s.l22 * right_at, left_v = s.l22 * left_at;
+  const R room = reach - right_v * right_v;
+  return {s.slope * left_at - s.per_l11 * rough_sqrt(reach - left_v * left_v),
+          s.slope * right_at + s.per_l11 * rough_sqrt(room), room};
 }
 
 }  // namespace avatar_rt::AVATAR_RT_ISA

@@ -13,6 +13,7 @@ AVATAR_RT_INLINE double min(double a, double b) { return a < b ? a : b; }
 AVATAR_RT_INLINE double max(double a, double b) { return a > b ? a : b; }
 AVATAR_RT_INLINE float sqrt(float a) { return __builtin_sqrtf(a); }
 AVATAR_RT_INLINE double sqrt(double a) { return __builtin_sqrt(a); }
+AVATAR_RT_INLINE float rough_sqrt(float a) { return __builtin_sqrtf(a > 0 ? a : 0); }
 AVATAR_RT_INLINE float rsqrt(float a) { return 1.0f / __builtin_sqrtf(a); }
 AVATAR_RT_INLINE double rsqrt(double a) { return 1.0 / __builtin_sqrt(a); }
 AVATAR_RT_INLINE float rcp(float a) { return 1.0f / a; }
