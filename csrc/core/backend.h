@@ -2,8 +2,8 @@
 // core calls the stages in order; a backend (csrc/cpu, one table per instruction set) fills them in.
 //
 // Splats are binned into square tiles of kTile pixels. Each tile has, per segment of Gaussians, a
-// chain of pages of entries; an entry says with 64 bits which 4×4 blocks of the tile its ellipse
-// touches. Segments do not depend on the number of threads, so neither does the picture.
+// chain of pages of entries, one for each splat whose ellipse's box touches the tile. Segments do not
+// depend on the number of threads, so neither does the picture.
 #pragma once
 
 #include <cstddef>

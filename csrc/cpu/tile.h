@@ -141,9 +141,9 @@ AVATAR_RT_INLINE void enter_tile(const Splat* all, TileSplat* splats, const Cut&
     const Span<F> s = span(maker, reach, root, low, low + (1 - kPixel));
     // the first pixel at or after the left end, without rounding up to whole pixels in between
     constexpr float kUp = kPixel * 0.9999f;
-    const I from = max(floor_int(min(column + s.left + kUp, splat(kBlocks))), I{});
-    const I to = floor_int(min(column + s.right, splat(kBlocks - 1)));
-    const I row = max(shift_left(splat(2), to) - shift_left(splat(1), from), I{});
+    const I from = floor_int(clamp(column + s.left + kUp, F{}, splat(kBlocks)));
+    const I end = floor_int(clamp(column + s.right + 1, F{}, splat(kBlocks)));
+    const I row = max(shift_left(splat(1), end) - shift_left(splat(1), from), I{});
     store_bytes(rows[r] + at, select(less(F{}, s.room), row, I{}));
   }
 }
