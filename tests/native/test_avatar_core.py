@@ -242,7 +242,7 @@ BAD: list[tuple[str, Any, str]] = [
     ("weights", np.zeros((195, 5), np.float32), "weights: has shape"),
     ("joints", np.zeros((0, 3), np.float32), "joints: expected 1 to 64"),
     ("frame", "rigid", "frame: is 'rigid'"),
-    ("colors", np.zeros((300, 5, 3), np.float32), "colors: expected 4, 9 or 16"),
+    ("colors", np.zeros((300, 5, 3), np.float32), "colors: expected 1, 4, 9 or 16"),
     ("colors", np.zeros((299, 3), np.float32), "colors: has shape"),
     ("barycentric", np.ones((300, 3), np.float32), "barycentric: a row sums to 3"),
     ("opacities", np.zeros(300), "opacities: has dtype float64"),
