@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from typing import Self
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from avatar_rt import _core
 from avatar_rt.arrays import F32, F64, floats32, floats64
@@ -112,7 +111,7 @@ class Renderer:
         params: FaceParams | Sequence[FaceParams],
         cameras: Camera | Sequence[Camera],
         *,
-        background: ArrayLike = WHITE,
+        background: Sequence[float] | Sequence[Sequence[float]] = WHITE,
         format: PixelFormat = "rgb8",
         quality: Quality | None = None,
     ) -> list[Frame]:
@@ -142,10 +141,10 @@ class Renderer:
                     f"{first.width}x{first.height}: those of one batch have one size"
                 )
         color = _background(background, (3,), (count, 3))
-        poses = [self._pose(face) for face in faces]
+        coefficients, rotations, translations = zip(*map(self._pose, faces), strict=True)
         try:
             pixels, timings = self._core.render_batch(
-                *(np.stack(part) for part in zip(*poses, strict=True)),
+                np.stack(coefficients), np.stack(rotations), np.stack(translations),
                 np.stack([_finite("viewmat", view.viewmat) for view in views]),
                 np.stack([_finite("K", view.K) for view in views]),
                 first.width, first.height, color, format, quality or self.quality,
@@ -212,7 +211,9 @@ def _check_picture(camera: Camera, format: str) -> None:
         raise ParameterError(f"image size {size} must be even for i420")
 
 
-def _background(background: ArrayLike, *shapes: tuple[int, ...]) -> F32:
+def _background(
+    background: Sequence[float] | Sequence[Sequence[float]], *shapes: tuple[int, ...]
+) -> F32:
     color = floats32(background)
     if color.shape not in shapes or not ((color >= 0) & (color <= 1)).all():
         expected = "three numbers" + (" for all pictures or for each" if len(shapes) > 1 else "")

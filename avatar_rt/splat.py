@@ -5,7 +5,7 @@ from __future__ import annotations
 from numpy.typing import ArrayLike
 
 from avatar_rt import _core
-from avatar_rt.arrays import F32, floats32, floats64
+from avatar_rt.arrays import floats32, floats64
 from avatar_rt.errors import BackendError, ParameterError
 from avatar_rt.types import Backend, Quality
 
@@ -41,8 +41,8 @@ def rasterize(
     low-pass, alpha clamped at 0.99 and skipped below 1/255, blending stopped once transmittance has
     fallen below 1e-4, nothing nearer than 0.01 m. A Gaussian reaches as far as its alpha is 1/255,
     not three sigma. One with a number that is not finite, in front of the camera, is skipped and
-    spoils no other. Opacities at or below 0 draw nothing, those above 1 count as 1; a negative scale
-    draws what its magnitude draws. "fast" relaxes the thresholds of alpha (1.5/255) and
+    spoils no other. Opacities at or below 0 draw nothing, those above 1 count as 1; a negative
+    scale draws what its magnitude draws. "fast" relaxes the thresholds of alpha (1.5/255) and
     transmittance (5e-3).
 
     Raises ParameterError, naming the argument, for a wrong shape or range; BackendError for a

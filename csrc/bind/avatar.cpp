@@ -47,7 +47,8 @@ py::array_t<float> colors_of_degree_0(const py::array_t<float>& harmonics) {
   py::array_t<float> colors({n, py::ssize_t{3}});
   std::transform(harmonics.data(), harmonics.data() + 3 * n, colors.mutable_data(), [](float c) {
     const float color = 0.5f + kHarmonic0 * c;
-    return color < 0 ? 0 : color;  // NaN stays: such a Gaussian is skipped and counted
+    // what is not finite stays so: such a Gaussian is skipped and counted
+    return std::isfinite(color) ? std::max(color, 0.0f) : color;
   });
   return colors;
 }

@@ -18,16 +18,16 @@ FORMATS = ["rgb8", "rgba8", "i420", "float32"]
 
 
 def cameras(count: int) -> list[Camera]:
-    return [Camera.orbit(0.4 * k, 0.1 * k, distance=0.5, **SIZE) for k in range(count)]
+    return [Camera.orbit(0.4 * k, 0.1 * k, distance=0.5, width=94, height=70) for k in range(count)]
 
 
-def poses(count: int) -> dict[str, Array]:
+def poses(count: int) -> dict[str, Any]:
     """`count` poses, stacked."""
     each = [random_pose(k) for k in range(count)]
     return {name: np.stack([pose[name] for pose in each]) for name in each[0]}
 
 
-def views(seen: list[Camera]) -> dict[str, Array]:
+def views(seen: list[Camera]) -> dict[str, Any]:
     return {"viewmats": np.stack([c.viewmat for c in seen]), "Ks": np.stack([c.K for c in seen])}
 
 
@@ -173,9 +173,7 @@ def test_twins_work_at_once() -> None:
     def watch(core: _core.AvatarCore, k: int) -> None:
         for _ in range(5):
             alone = one_by_one(core, 1, 1, [cameras(4)[k]])
-            several, _ = core.render_batch(
-                **poses(1), **views([cameras(4)[k]] * 3), **options()
-            )
+            several, _ = core.render_batch(**poses(1), **views([cameras(4)[k]] * 3), **options())
             same.append(np.array_equal(alone, expected[k]))
             same.extend(np.array_equal(picture, expected[k][0]) for picture in several)
 

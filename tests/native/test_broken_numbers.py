@@ -75,7 +75,7 @@ def test_in_covariances(place: int, value: float) -> None:
     scene = replace(random_scene(1, COUNT), viewmat=FRONT.viewmat, K=FRONT.K)
     covariances = reference.covariances(scene.quats, scene.scales)
     upper = floats32(covariances[:, [0, 0, 0, 1, 1, 2], [0, 1, 2, 1, 2, 2]])
-    rest = {"quats": None, "scales": None}
+    rest: dict[str, Any] = {"quats": None, "scales": None}
     got = core_render(scene, covars=broken_in(upper, place, value), **rest)
     kept = replace(
         scene, means=scene.means[~HIT], opacities=scene.opacities[~HIT], colors=scene.colors[~HIT]
@@ -85,7 +85,7 @@ def test_in_covariances(place: int, value: float) -> None:
     np.testing.assert_array_equal(got.image, expected.image)
 
 
-@pytest.mark.parametrize("harmonics", [0, 4, 16])
+@pytest.mark.parametrize("harmonics", [0, 1, 4, 16])
 @pytest.mark.parametrize("frame", ["affine", "similarity"])
 def test_in_an_avatar(frame: str, harmonics: int) -> None:
     rig = random_rig(5, frame, count=COUNT)
