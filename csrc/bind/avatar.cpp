@@ -41,6 +41,19 @@ std::vector<py::ssize_t> shape_of(PixelFormat format, py::ssize_t width, py::ssi
   return {height * 3 / 2, width};
 }
 
+py::array empty_pixels(PixelFormat format, const std::vector<py::ssize_t>& shape) {
+  if (format == PixelFormat::float32) return py::array_t<float>(shape);
+  return py::array_t<std::uint8_t>(shape);
+}
+
+py::dict timings(const StageTimes& times) {
+  py::dict seconds;
+  seconds["animate"] = times.animate;
+  seconds["project"] = times.project;
+  seconds["blend"] = times.blend;
+  return seconds;
+}
+
 // Plain colours from spherical harmonics of degree 0 (N, 1, 3), which look alike from everywhere.
 py::array_t<float> colors_of_degree_0(const py::array_t<float>& harmonics) {
   const py::ssize_t n = harmonics.shape(0);
@@ -185,15 +198,20 @@ class AvatarCore {
                                         const py::object& background, const std::string& format,
                                         const std::string& quality_name) {
     const Pose pose(*this, coefficients, joint_rotations, translation);
-    std::vector<Shot> shots(1);
-    shots[0].camera = camera(viewmat, K, width, height);
+    const CameraView view = camera(viewmat, K, width, height);
     const auto under = array<float>(background, "background", {3});
     require_finite(under, "background");
-    shots[0].background = under.data();
     const PixelFormat pixel = pixel_format(format);
-    const py::array pixels =
-        take({pose.view}, shots, pixel, quality(quality_name), shape_of(pixel, width, height));
-    return {pixels, timings(shots[0])};
+    const Quality q = quality(quality_name);
+    const Busy busy(*this);
+    py::array pixels = empty_pixels(pixel, shape_of(pixel, width, height));
+    void* data = pixels.mutable_data();
+    StageTimes times;
+    {
+      py::gil_scoped_release release;
+      skipped_ = avatar_->render(pose.view, view, under.data(), pixel, q, data, times);
+    }
+    return {pixels, timings(times)};
   }
 
   std::pair<py::array, py::list> render_batch(
@@ -239,11 +257,26 @@ class AvatarCore {
       shot.background = same_under ? under.data() : under.data(i);
     }
     const PixelFormat pixel = pixel_format(format);
+    const Quality q = quality(quality_name);
     std::vector<py::ssize_t> shape = shape_of(pixel, width, height);
     shape.insert(shape.begin(), count);
-    const py::array pixels = take(poses, shots, pixel, quality(quality_name), shape);
+    const Busy busy(*this);
+    py::array pixels = empty_pixels(pixel, shape);
+    auto* data = static_cast<char*>(pixels.mutable_data());
+    for (std::size_t i = 0; i < shots.size(); ++i) {
+      shots[i].pixels = data + static_cast<std::size_t>(pixels.nbytes()) / shots.size() * i;
+    }
+    {
+      py::gil_scoped_release release;
+      avatar_->render(poses.data(), static_cast<int>(faces), shots.data(),
+                      static_cast<int>(count), pixel, q);
+    }
+    skipped_ = 0;
     py::list seconds;
-    for (const Shot& shot : shots) seconds.append(timings(shot));
+    for (const Shot& shot : shots) {
+      skipped_ = std::max(skipped_, shot.skipped);
+      seconds.append(timings(shot.times));
+    }
     return {pixels, seconds};
   }
 
@@ -281,34 +314,6 @@ class AvatarCore {
   };
 
   explicit AvatarCore(std::unique_ptr<Avatar> avatar) : avatar_(std::move(avatar)) {}
-
-  // Pixels of that shape: what each shot sees of its pose, or of the only one.
-  py::array take(const std::vector<PoseView>& poses, std::vector<Shot>& shots, PixelFormat format,
-                 Quality quality, const std::vector<py::ssize_t>& shape) {
-    const Busy busy(*this);
-    const bool floats = format == PixelFormat::float32;
-    py::array pixels(floats ? py::dtype::of<float>() : py::dtype::of<std::uint8_t>(), shape);
-    auto* data = static_cast<char*>(pixels.mutable_data());
-    for (std::size_t k = 0; k < shots.size(); ++k) {
-      shots[k].pixels = data + static_cast<std::size_t>(pixels.nbytes()) / shots.size() * k;
-    }
-    {
-      py::gil_scoped_release release;
-      avatar_->render(poses.data(), static_cast<int>(poses.size()), shots.data(),
-                      static_cast<int>(shots.size()), format, quality);
-    }
-    skipped_ = 0;
-    for (const Shot& shot : shots) skipped_ = std::max(skipped_, shot.skipped);
-    return pixels;
-  }
-
-  static py::dict timings(const Shot& shot) {
-    py::dict seconds;
-    seconds["animate"] = shot.times.animate;
-    seconds["project"] = shot.times.project;
-    seconds["blend"] = shot.times.blend;
-    return seconds;
-  }
 
   std::unique_ptr<Avatar> avatar_;
   std::atomic<bool> busy_{false};

@@ -47,6 +47,15 @@ void Avatar::gaussians(const PoseView& pose, float* means, float* covars) {
   view.gaussians(*packed_, threads_, means, covars);
 }
 
+std::int64_t Avatar::render(const PoseView& pose, const CameraView& camera,
+                            const float* background, PixelFormat format, Quality quality,
+                            void* pixels, StageTimes& times) {
+  Shot shot{camera, background, pixels, {}, 0};
+  render(&pose, 1, &shot, 1, format, quality);
+  times = shot.times;
+  return shot.skipped;
+}
+
 void Avatar::render(const PoseView* poses, int pose_count, Shot* shots, int shot_count,
                     PixelFormat format, Quality quality) {
   auto& [shared, views] = *memory_;

@@ -41,6 +41,10 @@ class Avatar {
 
   void vertices(const PoseView& pose, float* out);                      // (V, 3)
   void gaussians(const PoseView& pose, float* means, float* covars);    // (N, 3), (N, 6)
+  // pixels as PixelFormat says; background (3,) is laid under rgb8 and i420 only. Returns how many
+  // Gaussians were skipped as not finite.
+  std::int64_t render(const PoseView& pose, const CameraView& camera, const float* background,
+                      PixelFormat format, Quality quality, void* pixels, StageTimes& times);
   // Takes `shot_count` pictures: shot k shows poses[k], or all show the only one, which is animated
   // once (its seconds are in the first shot's). The same bits as one at a time.
   void render(const PoseView* poses, int pose_count, Shot* shots, int shot_count,
