@@ -1,6 +1,7 @@
 #include "core/view.h"
 
 #include <algorithm>
+#include <cstring>
 #include <utility>
 
 #include "core/parallel.h"
@@ -60,14 +61,14 @@ void View::gaussians(const PackedAvatar& avatar, int threads, float* means, floa
   over_packs(threads, packs, [&](int first, int last) {
     const std::int64_t end = std::min(avatar.gaussian_count, std::int64_t{last} * kPack);
     for (std::int64_t i = std::int64_t{first} * kPack; i < end; ++i) {
-      const float* field = &avatar.gaussians.fields[static_cast<std::size_t>(i / kPack * kRigFields * kPack +
-                                                                    i % kPack)];
+      const std::int64_t at = i / kPack * kRigFields * kPack + i % kPack;
+      const float* field = &avatar.gaussians.fields[static_cast<std::size_t>(at)];
       const auto get = [&](int k) { return field[16 * k]; };
       std::int32_t triangle;
       std::memcpy(&triangle, field, sizeof triangle);
       const auto of_frame = [&](int k) {
         return frames_[static_cast<std::size_t>(k) * frame_stride_ +
-                        static_cast<std::size_t>(triangle)];
+                       static_cast<std::size_t>(triangle)];
       };
       const auto vec = [&](int k) {
         return Vec3<float>{of_frame(k), of_frame(k + 1), of_frame(k + 2)};
@@ -127,7 +128,8 @@ void View::draw(const PackedAvatar& avatar, Shot& shot, PixelFormat format, Qual
   }
   const bool opaque = format == PixelFormat::rgb8 || format == PixelFormat::i420;
   blend.background = opaque ? shot.background : nullptr;
-  shot.skipped = bound.broken + canvas_.draw(
+  shot.skipped = bound.broken;
+  shot.skipped += canvas_.draw(
       avatar.gaussian_count, shot.camera, quality, threads,
       [&](const ProjectArgs& args, Segment& segment) {
         backend().stages->project_rig(args, rig, segment);
