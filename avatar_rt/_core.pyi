@@ -24,6 +24,17 @@ def available_isas() -> list[str]:
 def cuda_status() -> str:
     """ "available", or why CUDA is off."""
 
+class Splatted(tuple[F32, F32]):
+    """What rasterize returns: the pair (image, alpha), and beside it a count."""
+
+    @property
+    def image(self) -> F32: ...
+    @property
+    def alpha(self) -> F32: ...
+    @property
+    def skipped(self) -> int:
+        """Gaussians left out because a number of theirs was not finite."""
+
 def rasterize(
     means: F32,
     quats: F32 | None,
@@ -38,8 +49,8 @@ def rasterize(
     background: F32 | None,
     quality: Quality,
     threads: int,
-) -> tuple[F32, F32]:
-    """Gaussians → (image (H, W, C) float32, alpha (H, W) float32).
+) -> Splatted:
+    """Gaussians → (image (H, W, C) float32, alpha (H, W) float32), and how many were skipped.
 
     means (N, 3); either quats (N, 4) and scales (N, 3), or covars (N, 6) float32 as xx xy xz yy yz
     zz; opacities (N,); colors (N, C), 1 ≤ C ≤ 32. image is premultiplied, over `background` (C,)
@@ -71,8 +82,8 @@ def rasterize_mesh(
     """
 
 class AvatarCore:
-    """One avatar in the core's own layout: animates and renders it. Safe to use from one thread at
-    a time; several objects may work at once."""
+    """One avatar in the core's own layout: animates and renders it. Serves one thread at a time (a
+    second one gets a RuntimeError); several objects, twins among them, may work at once."""
 
     def __init__(
         self,
@@ -92,7 +103,12 @@ class AvatarCore:
         opacities: F32,
         colors: F32,
         threads: int,
-    ) -> None: ...
+    ) -> None:
+        """colors: (N, 3), or (N, K, 3) spherical harmonics with K = 1, 4, 9 or 16."""
+
+    def twin(self) -> AvatarCore:
+        """The same avatar for another thread: shares its arrays, with own memory to draw them."""
+
     def vertices(self, coefficients: F32, joint_rotations: F32, translation: F32) -> F32:
         """(V, 3) float32 posed vertices."""
 
@@ -119,6 +135,28 @@ class AvatarCore:
         `background` (3,) lies under rgb8 and i420; rgba8 and float32 keep their alpha instead.
         """
 
+    def render_batch(
+        self,
+        coefficients: F32,
+        joint_rotations: F32,
+        translation: F32,
+        viewmats: F64,
+        Ks: F64,
+        width: int,
+        height: int,
+        background: F32,
+        format: PixelFormat,
+        quality: Quality,
+    ) -> tuple[U8 | F32, list[dict[str, float]]]:
+        """B pictures at once: pixels (B, …) as B calls of `render` give them, bit for bit, and the
+        seconds per stage of each.
+
+        P poses (P, E), (P, J, 3), (P, 3) and C cameras (C, 4, 4), (C, 3, 3): pose k is seen by
+        camera k, or the only pose by all cameras, or all poses by the only camera. An only pose is
+        animated once, in the first picture's time. background: (3,), or (B, 3).
+        """
+
     @property
     def skipped(self) -> int:
-        """Gaussians that the last render left out because a number of theirs was not finite."""
+        """Gaussians that the last render left out because a number of theirs was not finite; of a
+        batch, in the picture with the most of them."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from numpy.typing import ArrayLike
 
 from avatar_rt import _core
-from avatar_rt.arrays import F32, floats32, floats64
+from avatar_rt.arrays import floats32, floats64
 from avatar_rt.errors import BackendError, ParameterError
 from avatar_rt.types import Backend, Quality
 
@@ -25,7 +25,7 @@ def rasterize(
     quality: Quality = "exact",
     backend: Backend = "auto",
     threads: int = 0,
-) -> tuple[F32, F32]:
+) -> _core.Splatted:
     """Splat N Gaussians of C channels into a picture.
 
     means (N, 3), metres; quats (N, 4) wxyz, of any length but zero; scales (N, 3), plain standard
@@ -33,14 +33,17 @@ def rasterize(
     → camera, OpenCV axes; K (3, 3) in pixels, with pixel centres at half integers; background (C,).
     All are taken as float32, the camera as float64. threads: 0 means all cores.
 
-    Returns image (H, W, C) float32, premultiplied and over `background` where one is given, and
-    alpha (H, W) float32.
+    Returns the pair of image (H, W, C) float32, premultiplied and over `background` where one is
+    given, and alpha (H, W) float32; its attribute `skipped` counts the Gaussians that were left out
+    because a number of theirs is not finite.
 
     The rules are those of 3D Gaussian splatting (Kerbl et al. 2023): EWA projection with a 0.3 px²
     low-pass, alpha clamped at 0.99 and skipped below 1/255, blending stopped once transmittance has
     fallen below 1e-4, nothing nearer than 0.01 m. A Gaussian reaches as far as its alpha is 1/255,
-    not three sigma. One with a number that is not finite is skipped. "fast" relaxes the
-    thresholds of alpha (1.5/255) and transmittance (5e-3).
+    not three sigma. One with a number that is not finite, in front of the camera, is skipped and
+    spoils no other. Opacities at or below 0 draw nothing, those above 1 count as 1; a negative
+    scale draws what its magnitude draws. "fast" relaxes the thresholds of alpha (1.5/255) and
+    transmittance (5e-3).
 
     Raises ParameterError, naming the argument, for a wrong shape or range; BackendError for a
     backend that this build or machine does not have.

@@ -48,10 +48,15 @@ BANNER: tuple[tuple[Mapping[str, float], float], ...] = (
 """The same for the one row beside the photograph."""
 
 
-def view(renderer: Renderer, params: FaceParams, yaw: float, size: int) -> F32:
-    """(size, size, 4) premultiplied, from the avatar's own camera turned by `yaw` degrees."""
-    camera = renderer.camera(np.radians(yaw), 0.0, size, size)
-    return floats32(renderer.render(params, camera, format="float32").pixels)
+def views(
+    renderer: Renderer, moments: Sequence[tuple[Mapping[str, float], float]], size: int
+) -> list[F32]:
+    """Of each moment (ARKit weights, yaw in degrees) the (size, size, 4) premultiplied picture from
+    the avatar's own camera, turned by the yaw."""
+    faces = [FaceParams.from_arkit(weights) for weights, _ in moments]
+    cameras = [renderer.camera(np.radians(yaw), 0.0, size, size) for _, yaw in moments]
+    frames = renderer.render_batch(faces, cameras, format="float32")
+    return [floats32(frame.pixels) for frame in frames]
 
 
 def opacity(alpha: F32) -> float:
@@ -67,8 +72,7 @@ def over_white(tile: F32) -> U8:
 
 def banner(photo: Image.Image, avatar: Avatar, size: int) -> U8:
     """One row: the photograph's middle square, then its avatar in five moments."""
-    renderer = Renderer(avatar)
-    faces = [view(renderer, FaceParams.from_arkit(w), yaw, size) for w, yaw in BANNER]
+    faces = views(Renderer(avatar), BANNER, size)
     square = np.asarray(ImageOps.fit(photo.convert("RGB"), (size, size), centering=(0.5, 0.0)))
     return np.hstack([square, *(over_white(face) for face in faces)])
 
@@ -76,12 +80,11 @@ def banner(photo: Image.Image, avatar: Avatar, size: int) -> U8:
 def draw(avatar: Avatar, size: int) -> tuple[U8, dict[str, float]]:
     """The sheet over white, and the opacity of each side."""
     renderer = Renderer(avatar)
-    sides = {yaw: view(renderer, FaceParams(), yaw, size) for yaw in YAWS}
-    faces = [view(renderer, FaceParams.from_arkit(w), yaw, size) for w, yaw in FACES]
-    tiles = [over_white(t) for t in (*sides.values(), *faces)]
+    sides = views(renderer, [({}, yaw) for yaw in YAWS], size)
+    tiles = [over_white(t) for t in (*sides, *views(renderer, FACES, size))]
     rows = [np.hstack(tiles[k : k + COLUMNS]) for k in range(0, len(tiles), COLUMNS)]
     return np.vstack(rows), {
-        f"{yaw}": round(opacity(side[..., 3]), 4) for yaw, side in sides.items()
+        f"{yaw}": round(opacity(side[..., 3]), 4) for yaw, side in zip(YAWS, sides, strict=True)
     }
 
 

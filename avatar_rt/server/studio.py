@@ -90,7 +90,10 @@ class Studio:
         task.add_done_callback(self._tasks.discard)
 
     async def renderer(self, avatar: Avatar) -> Renderer:
-        """A renderer of its own for an avatar."""
+        """A renderer of its own for an avatar: the twin of one that draws it already, if any."""
+        for scene in (self._shared, *self._own):
+            if scene is not None and scene.renderer.avatar is avatar:
+                return scene.renderer.twin()
         make = self.settings.make_renderer
         return await self._loop.run_in_executor(None, make, avatar, self.settings)
 

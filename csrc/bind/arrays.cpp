@@ -83,19 +83,23 @@ void require_range(const py::array_t<std::int32_t>& value, const char* name, std
 }
 
 CameraView camera(const py::object& viewmat, const py::object& K, int width, int height) {
-  CameraView view{};
   const auto v = array<double>(viewmat, "viewmat", {4, 4});
   const auto k = array<double>(K, "K", {3, 3});
+  return camera(v.data(), k.data(), width, height);
+}
+
+CameraView camera(const double* viewmat, const double* K, int width, int height) {
+  CameraView view{};
   const auto finite = [](const double* p, int n) {
     return std::all_of(p, p + n, [](double x) { return std::isfinite(x); });
   };
-  if (!finite(v.data(), 16)) throw py::value_error("viewmat: holds a value that is not finite");
-  if (!finite(k.data(), 9)) throw py::value_error("K: holds a value that is not finite");
-  std::copy_n(v.data(), 16, view.viewmat);
-  view.fx = k.at(0, 0);
-  view.fy = k.at(1, 1);
-  view.cx = k.at(0, 2);
-  view.cy = k.at(1, 2);
+  if (!finite(viewmat, 16)) throw py::value_error("viewmat: holds a value that is not finite");
+  if (!finite(K, 9)) throw py::value_error("K: holds a value that is not finite");
+  std::copy_n(viewmat, 16, view.viewmat);
+  view.fx = K[0];
+  view.fy = K[4];
+  view.cx = K[2];
+  view.cy = K[5];
   if (!(view.fx > 0 && view.fy > 0)) throw py::value_error("K: focal lengths must be positive");
   constexpr int kMaxSide = 4096;
   if (width < 1 || width > kMaxSide) throw py::value_error("width: must be in [1, 4096]");

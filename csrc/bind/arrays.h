@@ -30,6 +30,7 @@ void require_range(const py::array_t<std::int32_t>& value, const char* name, std
                    std::int64_t high);
 
 CameraView camera(const py::object& viewmat, const py::object& K, int width, int height);
+CameraView camera(const double* viewmat, const double* K, int width, int height);
 Quality quality(const std::string& name);
 int thread_count(int threads);  // 0 → all cores
 

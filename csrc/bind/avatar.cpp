@@ -1,16 +1,21 @@
 // AvatarCore: one avatar, animated and rendered.
+#include <algorithm>
 #include <atomic>
 #include <cmath>
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "bind/arrays.h"
 #include "bind/register.h"
 #include "core/renderer.h"
+#include "math/constants.h"
 
 namespace avatar_rt::bind {
 namespace {
+
+constexpr py::ssize_t kMostPictures = 1 << 20;
 
 PixelFormat pixel_format(const std::string& name) {
   if (name == "rgb8") return PixelFormat::rgb8;
@@ -20,20 +25,45 @@ PixelFormat pixel_format(const std::string& name) {
   throw py::value_error("format: is '" + name + "', expected rgb8, rgba8, i420 or float32");
 }
 
-py::array empty_pixels(PixelFormat format, int width, int height) {
+// The shape of a picture's pixels.
+std::vector<py::ssize_t> shape_of(PixelFormat format, py::ssize_t width, py::ssize_t height) {
   switch (format) {
     case PixelFormat::rgb8:
-      return py::array_t<std::uint8_t>({height, width, 3});
+      return {height, width, 3};
     case PixelFormat::rgba8:
-      return py::array_t<std::uint8_t>({height, width, 4});
-    case PixelFormat::i420:
-      if (width % 2 != 0) throw py::value_error("width: must be even for i420");
-      if (height % 2 != 0) throw py::value_error("height: must be even for i420");
-      return py::array_t<std::uint8_t>({height * 3 / 2, width});
     case PixelFormat::float32:
+      return {height, width, 4};
+    case PixelFormat::i420:
       break;
   }
-  return py::array_t<float>({height, width, 4});
+  if (width % 2 != 0) throw py::value_error("width: must be even for i420");
+  if (height % 2 != 0) throw py::value_error("height: must be even for i420");
+  return {height * 3 / 2, width};
+}
+
+py::array empty_pixels(PixelFormat format, const std::vector<py::ssize_t>& shape) {
+  if (format == PixelFormat::float32) return py::array_t<float>(shape);
+  return py::array_t<std::uint8_t>(shape);
+}
+
+py::dict timings(const StageTimes& times) {
+  py::dict seconds;
+  seconds["animate"] = times.animate;
+  seconds["project"] = times.project;
+  seconds["blend"] = times.blend;
+  return seconds;
+}
+
+// Plain colours from spherical harmonics of degree 0 (N, 1, 3), which look alike from everywhere.
+py::array_t<float> colors_of_degree_0(const py::array_t<float>& harmonics) {
+  const py::ssize_t n = harmonics.shape(0);
+  py::array_t<float> colors({n, py::ssize_t{3}});
+  std::transform(harmonics.data(), harmonics.data() + 3 * n, colors.mutable_data(), [](float c) {
+    const float color = 0.5f + kHarmonic0 * c;
+    // what is not finite stays so: such a Gaussian is skipped and counted
+    return std::isfinite(color) ? std::max(color, 0.0f) : color;
+  });
+  return colors;
 }
 
 class AvatarCore {
@@ -104,13 +134,14 @@ class AvatarCore {
     const auto a = array<float>(opacities, "opacities", {n});
     const bool plain = py::isinstance<py::array>(colors) &&
                        py::reinterpret_borrow<py::array>(colors).ndim() == 2;
-    const auto rgb = plain ? array<float>(colors, "colors", {n, 3})
-                           : array<float>(colors, "colors", {n, kAny, 3});
+    auto rgb = plain ? array<float>(colors, "colors", {n, 3})
+                     : array<float>(colors, "colors", {n, kAny, 3});
     const py::ssize_t sh_count = plain ? 1 : rgb.shape(1);
-    if (!plain && sh_count != 4 && sh_count != 9 && sh_count != 16) {
-      throw py::value_error("colors: expected 4, 9 or 16 spherical harmonics, got " +
+    if (sh_count != 1 && sh_count != 4 && sh_count != 9 && sh_count != 16) {
+      throw py::value_error("colors: expected 1, 4, 9 or 16 spherical harmonics, got " +
                             std::to_string(sh_count));
     }
+    if (!plain && sh_count == 1) rgb = colors_of_degree_0(rgb);
     BoundView bound{};
     bound.count = n;
     if (frame == "affine") {
@@ -173,18 +204,85 @@ class AvatarCore {
     const PixelFormat pixel = pixel_format(format);
     const Quality q = quality(quality_name);
     const Busy busy(*this);
-    py::array pixels = empty_pixels(pixel, width, height);
+    py::array pixels = empty_pixels(pixel, shape_of(pixel, width, height));
     void* data = pixels.mutable_data();
     StageTimes times;
     {
       py::gil_scoped_release release;
       skipped_ = avatar_->render(pose.view, view, under.data(), pixel, q, data, times);
     }
-    py::dict timings;
-    timings["animate"] = times.animate;
-    timings["project"] = times.project;
-    timings["blend"] = times.blend;
-    return {pixels, timings};
+    return {pixels, timings(times)};
+  }
+
+  std::pair<py::array, py::list> render_batch(
+      const py::object& coefficients, const py::object& joint_rotations,
+      const py::object& translation, const py::object& viewmats, const py::object& Ks, int width,
+      int height, const py::object& background, const std::string& format,
+      const std::string& quality_name) {
+    const auto c = array<float>(coefficients, "coefficients", {kAny, avatar_->expression_count()});
+    const py::ssize_t faces = c.shape(0);
+    const auto r = array<float>(joint_rotations, "joint_rotations",
+                                {faces, avatar_->joint_count(), 3});
+    const auto t = array<float>(translation, "translation", {faces, 3});
+    require_finite(c, "coefficients");
+    require_finite(r, "joint_rotations");
+    require_finite(t, "translation");
+    const auto v = array<double>(viewmats, "viewmats", {kAny, 4, 4});
+    const py::ssize_t cameras = v.shape(0);
+    const auto k = array<double>(Ks, "Ks", {cameras, 3, 3});
+    const py::ssize_t count = faces == 1 ? cameras : faces;
+    if (cameras != 1 && cameras != count) {
+      throw py::value_error("viewmats: has " + std::to_string(cameras) + " cameras for " +
+                            std::to_string(faces) + " poses, expected as many, or one of either");
+    }
+    if (count > kMostPictures) {
+      throw py::value_error("viewmats: more than " + std::to_string(kMostPictures) + " pictures");
+    }
+    const bool same_under =
+        py::isinstance<py::array>(background) &&
+        py::reinterpret_borrow<py::array>(background).ndim() == 1;
+    const auto under = same_under ? array<float>(background, "background", {3})
+                                  : array<float>(background, "background", {count, 3});
+    require_finite(under, "background");
+
+    std::vector<PoseView> poses(static_cast<std::size_t>(faces));
+    for (py::ssize_t i = 0; i < faces; ++i) {
+      poses[static_cast<std::size_t>(i)] = {c.data(i), r.data(i), t.data(i)};
+    }
+    std::vector<Shot> shots(static_cast<std::size_t>(count));
+    for (py::ssize_t i = 0; i < count; ++i) {
+      Shot& shot = shots[static_cast<std::size_t>(i)];
+      const py::ssize_t at = cameras == 1 ? 0 : i;
+      shot.camera = camera(v.data(at), k.data(at), width, height);
+      shot.background = same_under ? under.data() : under.data(i);
+    }
+    const PixelFormat pixel = pixel_format(format);
+    const Quality q = quality(quality_name);
+    std::vector<py::ssize_t> shape = shape_of(pixel, width, height);
+    shape.insert(shape.begin(), count);
+    const Busy busy(*this);
+    py::array pixels = empty_pixels(pixel, shape);
+    auto* data = static_cast<char*>(pixels.mutable_data());
+    for (std::size_t i = 0; i < shots.size(); ++i) {
+      shots[i].pixels = data + static_cast<std::size_t>(pixels.nbytes()) / shots.size() * i;
+    }
+    {
+      py::gil_scoped_release release;
+      avatar_->render(poses.data(), static_cast<int>(faces), shots.data(),
+                      static_cast<int>(count), pixel, q);
+    }
+    skipped_ = 0;
+    py::list seconds;
+    for (const Shot& shot : shots) {
+      skipped_ = std::max(skipped_, shot.skipped);
+      seconds.append(timings(shot.times));
+    }
+    return {pixels, seconds};
+  }
+
+  // The same avatar for another caller.
+  std::unique_ptr<AvatarCore> twin() const {
+    return std::unique_ptr<AvatarCore>(new AvatarCore(avatar_->twin()));
   }
 
   std::int64_t skipped() const { return skipped_; }
@@ -215,6 +313,8 @@ class AvatarCore {
     ~Busy() { core.busy_ = false; }
   };
 
+  explicit AvatarCore(std::unique_ptr<Avatar> avatar) : avatar_(std::move(avatar)) {}
+
   std::unique_ptr<Avatar> avatar_;
   std::atomic<bool> busy_{false};
   std::int64_t skipped_ = 0;
@@ -241,6 +341,11 @@ void register_avatar(py::module_& module) {
   type.def("render", &AvatarCore::render, py::arg("coefficients"), py::arg("joint_rotations"),
            py::arg("translation"), py::arg("viewmat"), py::arg("K"), py::arg("width"),
            py::arg("height"), py::arg("background"), py::arg("format"), py::arg("quality"));
+  type.def("render_batch", &AvatarCore::render_batch, py::arg("coefficients"),
+           py::arg("joint_rotations"), py::arg("translation"), py::arg("viewmats"), py::arg("Ks"),
+           py::arg("width"), py::arg("height"), py::arg("background"), py::arg("format"),
+           py::arg("quality"));
+  type.def("twin", &AvatarCore::twin);
   type.def_property_readonly("skipped", &AvatarCore::skipped);
 }
 

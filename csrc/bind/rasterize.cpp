@@ -49,7 +49,28 @@ int channel_count(const py::array& value, const char* name, py::ssize_t channels
   return static_cast<int>(channels);
 }
 
-std::pair<py::array_t<float>, py::array_t<float>> rasterize_py(
+// What rasterize returns: (image, alpha), and beside the pair what only some ask for.
+PyTypeObject* splatted_type() {
+  static PyStructSequence_Field fields[] = {{"image", nullptr},
+                                            {"alpha", nullptr},
+                                            {"skipped", nullptr},
+                                            {nullptr, nullptr}};
+  static PyStructSequence_Desc description = {"avatar_rt._core.Splatted", nullptr, fields, 2};
+  static PyTypeObject* const type = PyStructSequence_NewType(&description);
+  if (type == nullptr) throw py::error_already_set();
+  return type;
+}
+
+py::object splatted(const py::object& image, const py::object& alpha, std::int64_t skipped) {
+  const auto result = py::reinterpret_steal<py::object>(PyStructSequence_New(splatted_type()));
+  if (!result) throw py::error_already_set();
+  PyStructSequence_SetItem(result.ptr(), 0, py::object(image).release().ptr());
+  PyStructSequence_SetItem(result.ptr(), 1, py::object(alpha).release().ptr());
+  PyStructSequence_SetItem(result.ptr(), 2, py::int_(skipped).release().ptr());
+  return result;
+}
+
+py::object rasterize_py(
     const py::object& means, const py::object& quats, const py::object& scales,
     const py::object& covars, const py::object& opacities, const py::object& colors,
     const py::object& viewmat, const py::object& K, int width, int height,
@@ -71,11 +92,12 @@ std::pair<py::array_t<float>, py::array_t<float>> rasterize_py(
   float* image_data = image.mutable_data();
   float* alpha_data = alpha.mutable_data();
   const float* under_data = background.is_none() ? nullptr : under.data();
+  std::int64_t skipped;
   {
     py::gil_scoped_release release;
-    rasterize(arguments.view, view, under_data, q, thread_total, image_data, alpha_data);
+    skipped = rasterize(arguments.view, view, under_data, q, thread_total, image_data, alpha_data);
   }
-  return {image, alpha};
+  return splatted(image, alpha, skipped);
 }
 
 std::pair<py::array_t<float>, py::array_t<float>> adjoint_py(
@@ -104,6 +126,8 @@ std::pair<py::array_t<float>, py::array_t<float>> adjoint_py(
 }  // namespace
 
 void register_rasterize(py::module_& module) {
+  module.attr("Splatted") =
+      py::reinterpret_borrow<py::object>(reinterpret_cast<PyObject*>(splatted_type()));
   module.def("rasterize", &rasterize_py, py::arg("means"), py::arg("quats"), py::arg("scales"),
              py::arg("covars"), py::arg("opacities"), py::arg("colors"), py::arg("viewmat"),
              py::arg("K"), py::arg("width"), py::arg("height"), py::arg("background"),

@@ -5,6 +5,7 @@
 
 #include "core/backend.h"
 #include "core/buffer.h"
+#include "core/skeleton.h"
 #include "core/views.h"
 
 namespace avatar_rt {
@@ -34,6 +35,27 @@ struct PackedGaussians {
   Buffer<float> colors;                   // (N, 4); empty where there are spherical harmonics
   Buffer<float> sh;                       // sh_count × 3 × 16 a pack
   std::int64_t broken;                    // those with a number that is not finite; never drawn
+};
+
+// What an avatar is. Nothing of it changes once it is made, so any number of views may read one.
+struct PackedAvatar {
+  PackedAvatar(const HeadView& head_, const BoundView& bound)
+      : vertex_count(head_.vertex_count),
+        expression_count(head_.expression_count),
+        gaussian_count(bound.count),
+        similarity(bound.frame == Frame::similarity),
+        sh_count(bound.sh_count),
+        skeleton(head_.joints, head_.parents, head_.joint_count),
+        head(head_),
+        gaussians(head_, bound) {}
+
+  int vertex_count, expression_count;
+  std::int64_t gaussian_count;
+  bool similarity;                        // how triangles carry Gaussians; else affine
+  int sh_count;                           // 1 where colours are plain
+  Skeleton skeleton;
+  PackedHead head;
+  PackedGaussians gaussians;
 };
 
 }  // namespace avatar_rt

@@ -61,4 +61,12 @@ struct StageTimes {                // seconds
   double animate = 0, project = 0, blend = 0;
 };
 
+struct Shot {                      // one picture of an avatar
+  CameraView camera;
+  const float* background;         // (3,), laid under rgb8 and i420 only
+  void* pixels;                    // out, as PixelFormat says
+  StageTimes times;                // out
+  std::int64_t skipped;            // out: Gaussians left out as not finite
+};
+
 }  // namespace avatar_rt

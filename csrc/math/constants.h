@@ -10,6 +10,7 @@ inline constexpr float kLowPass = 0.3f;                // px² added to the diag
 inline constexpr float kNearPlane = 0.01f;             // metres; nothing nearer is drawn
 inline constexpr float kFrustumMargin = 0.3f;          // share of the half view beyond its edge at
                                                        // which the projection's slope is frozen
+inline constexpr float kHarmonic0 = 0.28209479177387814f;  // spherical harmonic of degree 0
 inline constexpr int kMaxChannels = 32;
 
 }  // namespace avatar_rt

@@ -1,6 +1,7 @@
 // Colour by direction: real spherical harmonics to degree 3, in the order and with the signs of 3DGS.
 #pragma once
 
+#include "math/constants.h"
 #include "math/rig.h"
 
 namespace avatar_rt::AVATAR_RT_ISA {
@@ -9,7 +10,7 @@ namespace avatar_rt::AVATAR_RT_ISA {
 template <class R>
 AVATAR_RT_INLINE void sh_basis(Vec3<R> d, int count, R (&out)[16]) {
   const R x = d.x, y = d.y, z = d.z;
-  out[0] = R{} + 0.28209479177387814f;
+  out[0] = R{} + kHarmonic0;
   if (count < 4) return;
   out[1] = -0.4886025119029199f * y;
   out[2] = 0.4886025119029199f * z;

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import lpmv
 
 from avatar_rt.arrays import F64
 from avatar_rt.rotation import matrix_from_axis_angle
@@ -105,6 +107,21 @@ def psnr(a: NDArray[Any], b: NDArray[Any]) -> float:
     """Decibels for values in [0, 1]; at most 200."""
     error = float(np.mean((np.asarray(a, np.float64) - b) ** 2)) if np.size(a) else 0.0
     return 200.0 if error < 1e-20 else -10 * float(np.log10(error))
+
+
+def harmonics(directions: F64, degree: int) -> F64:
+    """(N, 3) directions of any length → (N, (degree + 1)²) real spherical harmonics with the
+    Condon-Shortley phase, from their definition by Legendre functions; l ascends, then m."""
+    x, y, z = (directions / np.linalg.norm(directions, axis=1, keepdims=True)).T
+    around, columns = np.arctan2(y, x), []
+    for l in range(degree + 1):  # noqa: E741 - as the books have it
+        for m in range(-l, l + 1):
+            k = abs(m)
+            norm = math.sqrt((2 * l + 1) / (4 * math.pi) * math.factorial(l - k)
+                             / math.factorial(l + k))  # fmt: skip
+            wave = 1.0 if m == 0 else math.sqrt(2) * (np.cos if m > 0 else np.sin)(k * around)
+            columns.append(norm * wave * lpmv(k, l, z))
+    return np.stack(columns, 1)
 
 
 def pose_vertices(

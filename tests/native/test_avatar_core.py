@@ -27,7 +27,9 @@ def render(core: _core.AvatarCore, format: str = "float32", **more: Any) -> Any:
     return core.render(**{**arguments, **more})[0]
 
 
-def expected_picture(rig: dict[str, Any], colors: Array | None = None) -> Any:
+def expected_picture(
+    rig: dict[str, Any], colors: Array | None = None, camera: Camera = CAMERA
+) -> Any:
     """Image and alpha of `rig` in random_pose(1), its covariances made quaternions again."""
     vertices = reference.pose_vertices(rig, *random_pose(1).values())
     means, cov = reference.place_gaussians(rig, vertices)
@@ -36,7 +38,7 @@ def expected_picture(rig: dict[str, Any], colors: Array | None = None) -> Any:
     scene = reference.Splats(
         means.astype(np.float32), quaternions(axes), np.sqrt(np.maximum(values, 0)),
         rig["opacities"], rig["colors"] if colors is None else colors,
-        CAMERA.viewmat, CAMERA.K, 94, 70,
+        camera.viewmat, camera.K, 94, 70,
     )  # fmt: skip
     return reference.render(scene)
 
@@ -124,6 +126,28 @@ def test_spherical_harmonics_are_gsplats(degree: int) -> None:
     colors = np.maximum(shaded.numpy() + 0.5, 0)
     image, _ = expected_picture(rig, colors)
     assert reference.psnr(got[..., :3], image) > 60
+
+
+@pytest.mark.parametrize("degree", [0, 1, 2, 3])
+@pytest.mark.parametrize("frame", FRAMES)
+def test_colours_follow_a_moving_camera(frame: str, degree: int) -> None:
+    """Harmonics are seen along the ray from the camera to the posed Gaussian, in the world."""
+    rig, pose = random_rig(4, frame), random_pose(1)
+    sh = floats32(np.random.default_rng(4).normal(0, 0.4, (300, (degree + 1) ** 2, 3)))
+    core = _core.AvatarCore(**{**rig, "colors": sh})
+    means, _ = reference.place_gaussians(rig, reference.pose_vertices(rig, *pose.values()))
+    pictures = []
+    for yaw, pitch in ((0.0, 0.0), (0.9, 0.3), (2.5, -0.6), (-1.7, 1.1)):
+        camera = Camera.orbit(yaw, pitch, distance=0.4, width=94, height=70)
+        eye = -camera.viewmat[:3, :3].T @ camera.viewmat[:3, 3]
+        basis = reference.harmonics(means - eye, degree)
+        colors = np.maximum(np.einsum("nk,nkc->nc", basis, sh.astype(np.float64)) + 0.5, 0)
+        image, _ = expected_picture(rig, colors, camera)
+        got = render(core, viewmat=camera.viewmat, K=camera.K)
+        assert reference.psnr(got[..., :3], image) > 60
+        pictures.append(colors)
+    alike = np.ptp(pictures, axis=0).max() < 1e-9
+    assert alike == (degree == 0)
 
 
 def test_formats_hold_the_same_picture() -> None:
@@ -242,7 +266,7 @@ BAD: list[tuple[str, Any, str]] = [
     ("weights", np.zeros((195, 5), np.float32), "weights: has shape"),
     ("joints", np.zeros((0, 3), np.float32), "joints: expected 1 to 64"),
     ("frame", "rigid", "frame: is 'rigid'"),
-    ("colors", np.zeros((300, 5, 3), np.float32), "colors: expected 4, 9 or 16"),
+    ("colors", np.zeros((300, 5, 3), np.float32), "colors: expected 1, 4, 9 or 16"),
     ("colors", np.zeros((299, 3), np.float32), "colors: has shape"),
     ("barycentric", np.ones((300, 3), np.float32), "barycentric: a row sums to 3"),
     ("opacities", np.zeros(300), "opacities: has dtype float64"),
