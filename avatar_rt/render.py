@@ -131,28 +131,6 @@ class Renderer:
         return parts
 
 
-def fast_psnr_db(avatar: Avatar) -> float:
-    """How near quality "fast" comes to "exact" on this avatar: the worst PSNR, in dB, of a resting
-    and a moving face seen from the front, both sides and behind. For metadata["fast_psnr_db"].
-
-    What "fast" leaves out can show through gaps, which each avatar has in other places. Pictures
-    that are the same count as 99 dB.
-    """
-    renderer = Renderer(avatar)
-    moving = FaceParams.from_arkit({"jawOpen": 0.6, "eyeBlinkLeft": 1.0, "mouthSmileRight": 1.0})
-    worst = 99.0
-    for face in (FaceParams(), moving):
-        for yaw in (0.0, 0.6, -0.6, np.pi):
-            camera = renderer.camera(yaw, 0.0, 256, 256)
-            exact, fast = (
-                renderer.render(face, camera, format="float32", quality=quality).pixels
-                for quality in _QUALITIES
-            )
-            error = float(np.square(exact.astype(np.float64) - fast).mean())
-            worst = min(worst, -10 * np.log10(max(error, 1e-12)))
-    return round(float(worst), 1)
-
-
 def _finite(name: str, matrix: F64) -> F64:
     size = 4 if name == "viewmat" else 3
     if np.shape(matrix) != (size, size) or not np.isfinite(matrix).all():
