@@ -3,7 +3,7 @@ renderer takes for the same."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -112,11 +112,13 @@ def measure(
     threads: Sequence[int] = (1,),
     qualities: Sequence[Quality] = QUALITIES,
     baselines: bool = True,
+    psnr_db: Mapping[Quality, float] | None = None,
     step: Step = lambda _what, _amount: None,
 ) -> Report:
     """Times the whole frame, from FaceParams to RGB, once for each face, quality and number of
     threads, all taking turns, with the baselines between them.
 
+    psnr_db: where it is known already from worst_psnr_db at its usual size.
     Raises ParameterError for a size beyond 1 … 4096, BackendError where a baseline draws another
     picture than the core.
     """
@@ -125,10 +127,12 @@ def measure(
     renderers = {count: Renderer(avatar, threads=count) for count in threads}
     first = next(iter(renderers.values()))
     camera = first.camera(width=size, height=size)
-    psnr_size = min(size, SIZE)
-    psnr = worst_psnr_db(
-        first, qualities, psnr_size, lambda: step("compare with float64", _COMPARING / PICTURES)
-    )
+    psnr_size = SIZE
+    if psnr_db is None:
+        psnr_size = min(size, SIZE)
+        psnr_db = worst_psnr_db(
+            first, qualities, psnr_size, lambda: step("compare with float64", _COMPARING / PICTURES)
+        )
     drawn = {}
     for quality in qualities:
         drawn[quality] = overdraw(first, (faces[0], faces[len(faces) // 2]), camera, quality)
@@ -143,7 +147,7 @@ def measure(
     turns = [*core.values(), *(other.turn for other in others)]
     take_turns(turns, faces, lambda share: step("render", share * _TIMING))
     results = [
-        _result(avatar, camera, key, turn, (psnr[key[0]], psnr_size), drawn[key[0]])
+        _result(avatar, camera, key, turn, (psnr_db[key[0]], psnr_size), drawn[key[0]])
         for key, turn in core.items()
     ]
     return Report(results, [other.measured(core) for other in others])
