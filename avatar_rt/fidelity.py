@@ -59,14 +59,14 @@ def cameras(renderer: Renderer, size: int = SIZE) -> list[Camera]:
     return [renderer.camera(yaw, pitch, size, size) for pitch in PITCHES for yaw in YAWS]
 
 
-def fast_psnr_db(avatar: Avatar) -> float:
+def fast_psnr_db(avatar: Avatar, size: int = SIZE) -> float:
     """How near quality "fast" comes to "exact" on this avatar, in dB: metadata["fast_psnr_db"].
 
     What "fast" leaves out can show through gaps, which each avatar has in other places. The truth
     is the core's "exact", so that it takes less than a second; worst_psnr_db asks more.
     """
     renderer = Renderer(avatar)
-    views = cameras(renderer)
+    views = cameras(renderer, size)
     worst = min(
         head_psnr_db(
             _picture(renderer, face, view, "fast"), _picture(renderer, face, view, "exact")

@@ -224,7 +224,8 @@ def _by_size(rows: Sequence[Row], isa: str) -> list[str]:
                 if (r["gaussians"], r["quality"]) == (count, quality)
             }
             cells = [f"{ms[size, n]:.2f}" for size in sizes for n in threads if (size, n) in ms]
-            parts.append(_row(f"{count:,}", quality, *cells))
+            if cells:
+                parts.append(_row(f"{count:,}", quality, *cells))
     return parts
 
 

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 _WIDE = 90
 """Columns that the whole table needs; in a narrower terminal the stages are left out."""
+_ROOMY = 72
+"""Columns below which what is left moves closer together."""
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -106,7 +108,8 @@ def show(report: Report, machine: dict[str, object], console: Console) -> None:
     )
     stages = list(first.stages_ms) if console.width >= _WIDE else []
     rivals = [baseline.name.split()[0] for baseline in report.baselines]
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", pad_edge=False)
+    gap = 2 if console.width >= _ROOMY else 1
+    table = Table(box=None, padding=(0, gap, 0, 0), header_style="dim", pad_edge=False)
     table.add_column("quality")
     for head in ("threads", "FPS", "ms", "90 %", *stages, "PSNR", *(f"× {r}" for r in rivals)):
         table.add_column(head, justify="right", no_wrap=True)
