@@ -1,8 +1,8 @@
 """The renderer on the made-up head: pytest benchmarks/test_renderer.py
 
-AVATAR_RT_ISA chooses the instruction set. Machines drift by half within an hour, so what counts are
-the ratios within one run: `avatar-rt bench` takes turns. Each benchmark first shows that the picture
-it times is right.
+AVATAR_RT_ISA chooses the instruction set. Machines drift by half within an hour, so what counts
+are the ratios within one run: `avatar-rt bench` takes turns. Each benchmark first shows that the
+picture it times is right.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ def test_baseline(benchmark: BenchmarkFixture, name: str) -> None:
     assert head_psnr_db(floats32(np.dstack([image, alpha])), floats32(core)) > 60
     benchmark.group = "78000 Gaussians, 512²"
     benchmark.extra_info.update(pairs=pairs)
-    benchmark.pedantic(draw, (scene, camera), rounds=3)
+    benchmark.pedantic(draw, (scene, camera), rounds=3)  # type: ignore[no-untyped-call]
 
 
 @pytest.mark.parametrize("format", ["rgb8", "i420", "rgba8", "float32"])

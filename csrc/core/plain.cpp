@@ -31,36 +31,52 @@ void box(Real centre, Real reach, int pixels, int& first, int& last) {
   last = static_cast<int>(std::clamp(to, Real(-1), end - 1));
 }
 
+// A camera in the precision that is wanted.
+template <class Real>
+struct Eye {
+  Real R[3][3], t[3];            // world → camera
+  Real fx, fy, cx, cy;           // pixels
+  Real left, right, top, bottom; // slopes beyond which the projection's Jacobian is frozen
+
+  explicit Eye(const CameraView& c)
+      : fx(static_cast<Real>(c.fx)), fy(static_cast<Real>(c.fy)),
+        cx(static_cast<Real>(c.cx)), cy(static_cast<Real>(c.cy)) {
+    for (int row = 0; row < 3; ++row) {
+      for (int k = 0; k < 3; ++k) R[row][k] = static_cast<Real>(c.viewmat[4 * row + k]);
+      t[row] = static_cast<Real>(c.viewmat[4 * row + 3]);
+    }
+    const Real width = static_cast<Real>(c.width), height = static_cast<Real>(c.height);
+    const Real margin_x = Real(kFrustumMargin) * width / 2;
+    const Real margin_y = Real(kFrustumMargin) * height / 2;
+    left = (-cx - margin_x) / fx;
+    right = (width - cx + margin_x) / fx;
+    top = (-cy - margin_y) / fy;
+    bottom = (height - cy + margin_y) / fy;
+  }
+};
+
 // EWA splatting (Zwicker et al. 2001) of one Gaussian; false where nothing of it is drawn.
 template <class Real>
-bool project(const GaussianView& g, std::int64_t n, const CameraView& camera, Real alpha_min,
-             Projected<Real>& out) {
-  Real R[3][3], mean[3];
+bool project(const GaussianView& g, std::int64_t n, const Eye<Real>& eye, int width, int height,
+             Real alpha_min, Projected<Real>& out) {
+  Real mean[3];
   for (int r = 0; r < 3; ++r) {
-    mean[r] = static_cast<Real>(camera.viewmat[4 * r + 3]);
-    for (int c = 0; c < 3; ++c) {
-      R[r][c] = static_cast<Real>(camera.viewmat[4 * r + c]);
-      mean[r] += R[r][c] * static_cast<Real>(g.means[3 * n + c]);
-    }
+    mean[r] = eye.t[r];
+    for (int c = 0; c < 3; ++c) mean[r] += eye.R[r][c] * static_cast<Real>(g.means[3 * n + c]);
   }
   const Real depth = mean[2];
   const Real opacity = std::min(static_cast<Real>(g.opacities[n]), Real(1));
   if (!(depth >= Real(kNearPlane)) || !(opacity >= alpha_min)) return false;
 
-  const Real fx = static_cast<Real>(camera.fx), fy = static_cast<Real>(camera.fy);
-  const Real cx = static_cast<Real>(camera.cx), cy = static_cast<Real>(camera.cy);
-  const Real width = static_cast<Real>(camera.width), height = static_cast<Real>(camera.height);
   const Real u = mean[0] / depth, v = mean[1] / depth;
-  const Real margin_x = Real(kFrustumMargin) * width / (2 * fx);
-  const Real margin_y = Real(kFrustumMargin) * height / (2 * fy);
-  const Real slope_x = std::clamp(u, -cx / fx - margin_x, (width - cx) / fx + margin_x);
-  const Real slope_y = std::clamp(v, -cy / fy - margin_y, (height - cy) / fy + margin_y);
+  const Real slope_x = std::clamp(u, eye.left, eye.right);
+  const Real slope_y = std::clamp(v, eye.top, eye.bottom);
 
   // rows of (Jacobian of the projection · view rotation), and the covariance between them
   Real row_x[3], row_y[3];
   for (int c = 0; c < 3; ++c) {
-    row_x[c] = fx / depth * (R[0][c] - slope_x * R[2][c]);
-    row_y[c] = fy / depth * (R[1][c] - slope_y * R[2][c]);
+    row_x[c] = eye.fx / depth * (eye.R[0][c] - slope_x * eye.R[2][c]);
+    row_y[c] = eye.fy / depth * (eye.R[1][c] - slope_y * eye.R[2][c]);
   }
   const float* s = g.covars + 6 * n;
   const Real S[3][3] = {{s[0], s[1], s[2]}, {s[1], s[3], s[4]}, {s[2], s[4], s[5]}};
@@ -77,11 +93,12 @@ bool project(const GaussianView& g, std::int64_t n, const CameraView& camera, Re
   const Real total = u + v + xx + yy + det + color[0] + color[1] + color[2];
   if (!(det > 0) || !std::isfinite(total)) return false;
 
-  out = {fx * u + cx, fy * v + cy, yy / det, -xy / det, xx / det, opacity, depth, color, 0, 0, 0, 0};
+  out = {eye.fx * u + eye.cx, eye.fy * v + eye.cy, yy / det, -xy / det, xx / det, opacity, depth,
+         color, 0, 0, 0, 0};
   // opacity·exp(-d²/2) ≥ alpha_min within the ellipse d² ≤ reach, which is √(reach·xx) wide
   const Real reach = 2 * std::log(opacity / alpha_min);
-  box(out.x, std::sqrt(reach * xx), camera.width, out.left, out.right);
-  box(out.y, std::sqrt(reach * yy), camera.height, out.top, out.bottom);
+  box(out.x, std::sqrt(reach * xx), width, out.left, out.right);
+  box(out.y, std::sqrt(reach * yy), height, out.top, out.bottom);
   return out.left <= out.right && out.top <= out.bottom;
 }
 
@@ -91,11 +108,14 @@ template <class Real>
 std::int64_t rasterize_plain(const GaussianView& gaussians, const CameraView& camera,
                              const Real* background, Real alpha_min, Real transmittance_min,
                              Real* image, Real* alpha) {
+  const Eye<Real> eye(camera);
   std::vector<Projected<Real>> drawn;
   drawn.reserve(static_cast<std::size_t>(gaussians.count));
   for (std::int64_t n = 0; n < gaussians.count; ++n) {
     Projected<Real> one;
-    if (project(gaussians, n, camera, alpha_min, one)) drawn.push_back(one);
+    if (project(gaussians, n, eye, camera.width, camera.height, alpha_min, one)) {
+      drawn.push_back(one);
+    }
   }
   std::vector<std::int32_t> order(drawn.size());
   for (std::size_t k = 0; k < order.size(); ++k) order[k] = static_cast<std::int32_t>(k);
