@@ -133,16 +133,14 @@ def _notes(report: Report) -> list[tuple[str, str]]:
     first = report.results[0]
     qualities = {r.quality: r for r in report.results}.values()
     pairs = ", ".join(f"{r.quality} {r.pairs / 1e6:.2f} million" for r in qualities)
-    overdraw = ", ".join(
-        f"{r.quality} {r.overdraw:.1f} on the head ({r.overdraw_picture:.1f} on the picture)"
-        for r in qualities
-    )
+    on_head = ", ".join(f"{r.quality} {r.overdraw:.1f}" for r in qualities)
+    on_picture = ", ".join(f"{r.overdraw_picture:.1f}" for r in qualities)
     side = first.psnr_size
     return [
         ("ms", "of the whole frame, face parameters to RGB; 90 % of frames are below the second"),
         ("PSNR", f"lowest of 24 views × 5 expressions at {side}×{side}, over the head, to float64"),
         ("pairs", f"(Gaussian, pixel) blended a frame: {pairs}"),
-        ("overdraw", f"pairs a pixel: {overdraw}"),
+        ("overdraw", f"pairs a pixel of the head: {on_head}; of the whole picture: {on_picture}"),
         *(
             (
                 f"× {b.name.split()[0]}",
