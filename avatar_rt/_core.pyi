@@ -5,7 +5,7 @@ with the argument's name. `threads` = 0 means all cores. Conventions are gsplat'
 (4, 4) world → camera, K (3, 3) in pixels, quaternions wxyz, pixel centres at half integers.
 """
 
-from typing import Literal
+from typing import Literal, overload
 
 from avatar_rt.arrays import F32, F64, I32, U8
 from avatar_rt.types import PixelFormat, Quality
@@ -70,6 +70,47 @@ def rasterize_colors_adjoint(
 ) -> tuple[F32, F32]:
     """Adjoint of `rasterize` in the colours: image_gradient (H, W, C) → (Σ w·g (N, C), Σ w (N,)),
     w being the weight with which a Gaussian is blended into a pixel."""
+
+@overload
+def rasterize_plain(
+    means: F32,
+    covars: F32,
+    opacities: F32,
+    colors: F32,
+    viewmat: F64,
+    K: F64,
+    width: int,
+    height: int,
+    background: F32 | None,
+    alpha_min: float,
+    transmittance_min: float,
+    precision: Literal["float32"],
+) -> tuple[F32, F32, int]:
+    """The renderer that one writes first: one thread, no vector code, a box per Gaussian.
+
+    means (N, 3), covars (N, 6) as xx xy xz yy yz zz, opacities (N,), colors (N, 3), all float32 →
+    image (H, W, 3), alpha (H, W), and how many (Gaussian, pixel) pairs were blended: those with
+    alpha ≥ alpha_min on a pixel whose transmittance was still ≥ transmittance_min. Computes in
+    `precision` throughout: float32 to be timed, float64 to be the truth.
+    """
+
+@overload
+def rasterize_plain(
+    means: F32,
+    covars: F32,
+    opacities: F32,
+    colors: F32,
+    viewmat: F64,
+    K: F64,
+    width: int,
+    height: int,
+    background: F32 | None,
+    alpha_min: float,
+    transmittance_min: float,
+    precision: Literal["float64"],
+) -> tuple[F64, F64, int]: ...
+def thresholds(quality: Quality) -> tuple[float, float]:
+    """The least alpha that is blended, and the transmittance below which blending stops."""
 
 def rasterize_mesh(
     points: F32, faces: I32, width: int, height: int, threads: int

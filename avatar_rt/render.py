@@ -179,28 +179,6 @@ class Renderer:
         return parts
 
 
-def fast_psnr_db(avatar: Avatar) -> float:
-    """How near quality "fast" comes to "exact" on this avatar: the worst PSNR, in dB, of a resting
-    and a moving face seen from the front, both sides and behind. For metadata["fast_psnr_db"].
-
-    What "fast" leaves out can show through gaps, which each avatar has in other places. Pictures
-    that are the same count as 99 dB.
-    """
-    renderer = Renderer(avatar)
-    moving = FaceParams.from_arkit({"jawOpen": 0.6, "eyeBlinkLeft": 1.0, "mouthSmileRight": 1.0})
-    cameras = [renderer.camera(yaw, 0.0, 256, 256) for yaw in (0.0, 0.6, -0.6, np.pi)]
-    worst = 99.0
-    for face in (FaceParams(), moving):
-        exact, fast = (
-            renderer.render_batch(face, cameras, format="float32", quality=quality)
-            for quality in _QUALITIES
-        )
-        for one, other in zip(exact, fast, strict=True):
-            error = float(np.square(one.pixels.astype(np.float64) - other.pixels).mean())
-            worst = min(worst, -10 * np.log10(max(error, 1e-12)))
-    return round(float(worst), 1)
-
-
 def _check_picture(camera: Camera, format: str) -> None:
     size = f"{camera.width}x{camera.height}"
     if not (1 <= camera.width <= MAX_SIDE and 1 <= camera.height <= MAX_SIDE):

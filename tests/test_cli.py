@@ -52,20 +52,59 @@ def test_doctor_reports_every_part(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_bench_measures_both_qualities(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["bench", "--json", "--gaussians", "500", "--size", "64", "--frames", "4"]) == 0
+    flags = ["--gaussians", "500", "--size", "64", "--frames", "4", "--threads", "1"]
+    assert main(["bench", "--json", *flags]) == 0
     report = json.loads(capsys.readouterr().out)
-    assert [r["quality"] for r in report["results"]] == ["exact", "fast"]
+    assert set(report) == {"machine", "results", "baselines"}
+    assert {"processor", "cores"} <= set(report["machine"])
+    assert [(r["quality"], r["threads"]) for r in report["results"]] == [("exact", 1), ("fast", 1)]
+    promised = {
+        "scene", "gaussians", "width", "height", "isa", "threads", "quality", "ms_median", "ms_p90",
+        "fps", "psnr_db", "stages_ms",
+    }  # fmt: skip
     for result in report["results"]:
-        assert result["gaussians"] == 500
+        assert promised <= set(result)
+        assert (result["gaussians"], result["width"], result["height"]) == (500, 64, 64)
         assert result["fps"] == pytest.approx(1e3 / result["ms_median"])
         assert result["isa"] == _core.isa()
-    assert report["results"][1]["psnr_db"] > 30
+    exact, fast = (result["psnr_db"] for result in report["results"])
+    assert exact > max(60, fast)
+    assert [baseline["name"] for baseline in report["baselines"]] == ["plain scalar", "NumPy"]
 
 
-@pytest.mark.parametrize("flags", [["--isa", "quantum"], ["--frames", "0"], ["--gaussians", "-1"]])
-def test_bench_names_what_is_wrong(flags: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bench_measures_an_avatar_file_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    small_avatar().save(tmp_path / "egg.avatar")
+    flags = ["--avatar", str(tmp_path / "egg.avatar"), "--size", "48", "--frames", "2"]
+    assert main(["bench", *flags, "--quality", "fast", "--no-baselines"]) == 0
+    text = capsys.readouterr().out
+    assert "egg-0" in text
+    assert "NumPy" not in text
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--isa", "quantum"], "quantum"),
+        (["--frames", "0"], "--frames"),
+        (["--gaussians", "-1"], "Gaussians"),
+        (["--size", "0"], "--size"),
+        (["--size", "5000"], "--size"),
+        (["--threads", "-1"], "--threads"),
+        (["--avatar", "absent.avatar"], "absent.avatar"),
+    ],
+)
+def test_bench_names_what_is_wrong(
+    flags: list[str],
+    message: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     monkeypatch.setenv("AVATAR_RT_ISA", _core.isa())  # given back afterwards
     assert main(["bench", "--json", *flags]) == 2
+    said = capsys.readouterr()
+    assert message in said.out + said.err
 
 
 def test_a_core_that_does_not_load_is_one_line() -> None:

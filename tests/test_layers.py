@@ -22,14 +22,16 @@ MAY_IMPORT: dict[str, set[str]] = {
     "audio": BASE,
     "drivers": BASE | {"head", "face", "audio"},
     "synthetic": BASE | {"head", "avatar"},
-    "measure": BASE | {"render"},
+    "baseline": BASE | {"render", "avatar"},
+    "fidelity": BASE | {"render", "avatar", "baseline"},
+    "measure": BASE | {"render", "avatar", "baseline", "fidelity"},
     "motion": BASE,
     "pipeline": BASE | {"drivers", "motion", "render", "head", "avatar", "audio"},
     "outputs": BASE | {"audio"},
     "server": BASE
     | {"pipeline", "outputs", "drivers", "motion", "render", "avatar", "head", "audio"},
 }
-TRAINER_MAY = BASE | {"head", "face", "avatar", "render", "importers", "splat"}
+TRAINER_MAY = BASE | {"head", "face", "avatar", "render", "fidelity", "importers", "splat"}
 EVALUATE_MAY = TRAINER_MAY | {"drivers", "pipeline", "motion"}
 CPP_MAY = {
     "math": {"math"},

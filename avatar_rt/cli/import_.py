@@ -8,8 +8,8 @@ from pathlib import Path
 
 from avatar_rt.avatar import Avatar
 from avatar_rt.errors import ParameterError
+from avatar_rt.fidelity import fast_psnr_db
 from avatar_rt.importers import import_avatar
-from avatar_rt.render import fast_psnr_db
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -87,11 +87,12 @@ bool Canvas::grow(Segment& segment) {
 void Canvas::reserve(Scratch& scratch, std::size_t entries) {
   Workplace& place = *static_cast<Workplace*>(scratch.owner);
   const std::size_t size = std::max(entries, 2 * scratch.capacity);
+  // each pointer as soon as the memory behind it is another: the next reserve may throw
   place.splats.reserve(size, scratch.capacity);
-  place.keys.reserve(size, scratch.capacity);
-  place.sorted.reserve(size);
   scratch.splats = place.splats.data();
+  place.keys.reserve(size, scratch.capacity);
   scratch.keys = place.keys.data();
+  place.sorted.reserve(size);
   scratch.sorted = place.sorted.data();
   scratch.capacity = size;
 }

@@ -86,8 +86,8 @@ AVATAR_RT_INLINE void emit(const ProjectArgs& args, Segment& segment, const Elli
   // one infinity or NaN among them (a covariance that is not positive makes l11 one) spoils the sum
   const F total = e.x + e.y + e.xx + e.yy + e.det + e.l11 + e.l22 + e.depth + log2_opacity;
   const M finite = less(max(total, -total), splat(3e38f));
-  segment.skipped += __builtin_popcount(bits(valid) & ~bits(finite) &
-                                        ~bits(less(e.depth, splat(kNearPlane))));
+  const M behind = both(less(e.depth, splat(kNearPlane)), less(splat(-3e38f), e.depth));
+  segment.skipped += __builtin_popcount(bits(valid) & ~bits(finite) & ~bits(behind));
 
   // u² + v² ≤ reach is where alpha is at least the minimum; a little more, so that rounding here
   // never decides what the blend stage tests exactly

@@ -83,7 +83,8 @@ AVATAR_RT_INLINE Vec3<F> view_rotate(const float* R, Vec3<F> v) {
 // log2 of an opacity: at most 0, -1000 where it is not positive, NaN where it is NaN.
 AVATAR_RT_INLINE float log2_opacity_of(float opacity) {
   if (opacity >= 1) return opacity < __builtin_inff() ? 0 : opacity;
-  return opacity <= 0 ? -1000 : __builtin_log2f(opacity);
+  if (opacity <= 0) return opacity > -__builtin_inff() ? -1000 : opacity;
+  return __builtin_log2f(opacity);
 }
 
 }  // namespace

@@ -42,22 +42,9 @@ PLACES = [
     for place in range(width)
     for value in BROKEN
 ]
-UNCOUNTED = [
-    # before this camera, the other infinity lies behind it
-    ("means", 0, np.inf), ("means", 1, np.inf), ("means", 2, np.inf),
-    ("opacities", 0, -np.inf),
-]  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("name", "place", "value"),
-    [
-        pytest.param(*case, marks=pytest.mark.xfail(strict=True, reason="skipped, not counted"))
-        if case in UNCOUNTED
-        else case
-        for case in PLACES
-    ],
-)
+@pytest.mark.parametrize(("name", "place", "value"), PLACES)
 def test_in_plain_arrays(name: str, place: int, value: float) -> None:
     whole = scene_arrays()
     got = avatar_rt.rasterize(**{**whole, name: broken_in(whole[name], place, value)})

@@ -200,7 +200,6 @@ print(json.dumps([refused, bool(same)]))
     assert same == [6, True]
 
 
-@pytest.mark.xfail(strict=True, reason="Canvas::reserve keeps a pointer to memory that is gone")
 def test_memory_that_runs_out_in_a_crowded_tile_leaves_a_renderer_that_works() -> None:
     failures, same = measured("""
 renderer = Renderer(synthetic_head(100_000), threads=1)

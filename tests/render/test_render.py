@@ -15,7 +15,7 @@ from avatar_rt.arrays import F32, U8, Array, floats32
 from avatar_rt.avatar import Avatar
 from avatar_rt.errors import BackendError, ParameterError
 from avatar_rt.importers import import_avatar
-from avatar_rt.render import Renderer, fast_psnr_db
+from avatar_rt.render import Renderer
 from avatar_rt.types import Camera, FaceParams, PixelFormat
 from tests.factory import small_avatar
 
@@ -163,10 +163,6 @@ def test_cameras_that_are_none(egg: Renderer, viewmat: Array) -> None:
 def test_renderers_that_there_are_not(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ParameterError, match=message):
         Renderer(small_avatar(), **options)
-
-
-def test_fast_is_measured_against_exact() -> None:
-    assert 30 < fast_psnr_db(small_avatar()) <= 99
 
 
 def test_cuda_says_why_not() -> None:

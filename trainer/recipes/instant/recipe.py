@@ -13,9 +13,9 @@ from numpy.typing import ArrayLike
 from avatar_rt.arrays import F32, U8, floats32, floats64
 from avatar_rt.avatar import Avatar, Landmarks
 from avatar_rt.errors import ParameterError
+from avatar_rt.fidelity import fast_psnr_db
 from avatar_rt.head import close_lids, load_builtin
 from avatar_rt.head.model import HeadModel
-from avatar_rt.render import fast_psnr_db
 from avatar_rt.types import Camera, FaceParams
 from trainer.portrait.colors import Seen, hair_colors, look, skin_colors
 from trainer.portrait.features import paint_features, paint_lashes
