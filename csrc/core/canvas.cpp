@@ -18,9 +18,9 @@ constexpr std::int64_t kMostSegments = 16;
 constexpr std::int64_t kMostChains = 1 << 16;    // segments × tiles
 constexpr std::int64_t kBudget = 1 << 24;        // entries of all segments: 256 MiB
 
-constexpr float kFastAlphaMin = 2.5f / 255.0f;
-constexpr float kFastTransmittanceMin = 5e-2f;
-constexpr float kFastAlphaMax = 0.96f;           // 3 % more is still less than 1
+constexpr float kFastAlphaMin = 1.5f / 255.0f;
+constexpr float kFastTransmittanceMin = 3e-2f;
+constexpr float kFastAlphaMax = 0.97f;  // 3 % more is still less than 1
 constexpr float kFastLog2AlphaOffset = -0.0436f; // centres the error of the fast blend's powers of 2
 
 std::array<Region, 2> halves(const Region& region) {

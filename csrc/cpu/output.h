@@ -63,8 +63,11 @@ AVATAR_RT_INLINE void expect_tile(const BlendArgs& args, int x, int y) {
 [[gnu::noinline]] static void write_block(const BlendArgs& args, int x, int y, float* state) {
   float* color = state + 16;
   if (args.background != nullptr) {
-    for (int c = 0; c < args.channels; ++c) {
-      for (int k = 0; k < 16; ++k) color[16 * c + k] += state[k] * args.background[c];
+    for (int k = 0; k < kBlockPixels; k += kWidth) {
+      const F T = load(state + k);
+      for (int c = 0; c < args.channels; ++c) {
+        store(color + 16 * c + k, load(color + 16 * c + k) + T * args.background[c]);
+      }
     }
   }
   const int columns = args.width - x < kBlock ? args.width - x : kBlock;
