@@ -13,7 +13,7 @@
 namespace avatar_rt {
 namespace {
 
-constexpr std::int64_t kSegmentSize = 8192;      // Gaussians, at least
+constexpr std::int64_t kSegmentSize = 4096;      // Gaussians, at least
 constexpr std::int64_t kMostSegments = 16;
 constexpr std::int64_t kMostChains = 1 << 16;    // segments × tiles
 constexpr std::int64_t kBudget = 1 << 24;        // entries of all segments: 256 MiB

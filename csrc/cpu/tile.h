@@ -73,19 +73,17 @@ struct Slice {
       if (stop == page_end) slot = segment.entries[page_end].splat;
     }
   }
-  const auto scatter = [n](std::uint32_t (&counts)[256], const std::uint64_t* from,
-                           std::uint64_t* to, int digit) __attribute__((always_inline)) {
-    std::uint32_t before = 0;
-    for (std::uint32_t& count : counts) {
-      const std::uint32_t own = count;
-      count = before;
-      before += own;
-    }
-    for (std::size_t i = 0; i < n; ++i) to[counts[from[i] >> digit & 255]++] = from[i];
-  };
-  scatter(low, scratch.keys, scratch.sorted, shift);
-  for (int d = 0; d < 256; ++d) high[0][d] += high[1][d];
-  scatter(high[0], scratch.sorted, scratch.keys, shift + 8);
+  std::uint32_t before_low = 0, before_high = 0;
+  for (int d = 0; d < 256; ++d) {
+    const std::uint32_t in_low = low[d], in_high = high[0][d] + high[1][d];
+    low[d] = before_low;
+    high[0][d] = before_high;
+    before_low += in_low;
+    before_high += in_high;
+  }
+  std::uint64_t *keys = scratch.keys, *other = scratch.sorted;
+  for (std::size_t i = 0; i < n; ++i) other[low[keys[i] >> shift & 255]++] = keys[i];
+  for (std::size_t i = 0; i < n; ++i) keys[high[0][other[i] >> (shift + 8) & 255]++] = other[i];
   if (args.depth_shift == 0) return n;
   std::size_t moves = 0;
   for (std::size_t i = 1; i < n && moves <= 16 * n; ++i) {
@@ -98,9 +96,10 @@ struct Slice {
   }
   if (moves <= 16 * n) return n;
   const auto sort_digit = [&](const std::uint64_t* from, std::uint64_t* to, int digit) {
-    std::memset(low, 0, sizeof low);
-    for (std::size_t i = 0; i < n; ++i) ++low[from[i] >> digit & 255];
-    scatter(low, from, to, digit);
+    std::uint32_t starts[257] = {};
+    for (std::size_t i = 0; i < n; ++i) ++starts[1 + (from[i] >> digit & 255)];
+    for (int d = 0; d < 256; ++d) starts[d + 1] += starts[d];
+    for (std::size_t i = 0; i < n; ++i) to[starts[from[i] >> digit & 255]++] = from[i];
   };
   for (int digit = 0; digit < 64; digit += 16) {
     sort_digit(scratch.keys, scratch.sorted, digit);
@@ -116,9 +115,10 @@ struct Cut {
 };
 
 // A lane of splats into the tile's coordinates, and byte by byte, which blocks of row r they touch, at
-// rows[r]. `all` are the frame's splats.
+// rows[r], where any block of that row is alive. `all` are the frame's splats.
 AVATAR_RT_INLINE void enter_tile(const Splat* all, TileSplat* splats, const Cut& cut,
-                                 std::uint8_t (*rows)[kListSpace], std::size_t at) {
+                                 std::uint64_t alive, std::uint8_t (*rows)[kListSpace],
+                                 std::size_t at) {
   F at0[4], at4[4];  // x y l11 l21, l22 level
   columns_of([&](int k) __attribute__((always_inline)) { return load4(&all[splats[k].splat].x); },
              at0);
@@ -137,6 +137,7 @@ AVATAR_RT_INLINE void enter_tile(const Splat* all, TileSplat* splats, const Cut&
       span_maker(float{kBlock} * l11, float{kBlock} * l21, float{kBlock} * l22);
   const F reach = at4[1] + (kMargin - cut.level), root = rough_sqrt(reach);
   for (int r = 0; r < kTile / kBlock; ++r) {
+    if ((alive >> (8 * r) & 255) == 0) continue;
     const F low = static_cast<float>(r) - line;
     const Span<F> s = span(maker, reach, root, low, low + (1 - kPixel));
     // the first pixel at or after the left end, without rounding up to whole pixels in between
@@ -173,7 +174,7 @@ AVATAR_RT_INLINE void enter_tile(const Splat* all, TileSplat* splats, const Cut&
   for (std::size_t i = count; i % kWidth != 0; ++i) slice.splats[i] = slice.splats[0];
   alignas(64) std::uint8_t rows[8][kListSpace];
   for (std::size_t i = 0; i < count; i += kWidth) {
-    enter_tile(all, slice.splats + i, cut, rows, i);
+    enter_tile(all, slice.splats + i, cut, alive, rows, i);
   }
   const std::size_t whole = (count + kHits - 1) / kHits * kHits;
   for (auto& row : rows) {
