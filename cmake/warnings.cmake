@@ -10,6 +10,7 @@ if(AVATAR_RT_WERROR)
 endif()
 if(AVATAR_RT_SANITIZE)
   target_compile_options(avatar_rt_flags INTERFACE
-    -fsanitize=${AVATAR_RT_SANITIZE} -fno-omit-frame-pointer -g)
+    -fsanitize=${AVATAR_RT_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer -g1)
+  target_compile_definitions(avatar_rt_flags INTERFACE _GLIBCXX_ASSERTIONS)
   target_link_options(avatar_rt_flags INTERFACE -fsanitize=${AVATAR_RT_SANITIZE})
 endif()

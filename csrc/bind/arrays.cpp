@@ -2,7 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
-#include <thread>
+
+#include "core/cores.h"
 
 namespace avatar_rt::bind {
 namespace {
@@ -117,8 +118,7 @@ Quality quality(const std::string& name) {
 
 int thread_count(int threads) {
   if (threads < 0) throw py::value_error("threads: must be 0 (all cores) or positive");
-  const int cores = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
-  return threads == 0 ? cores : std::min(threads, 256);
+  return threads == 0 ? usable_cores() : std::min(threads, 256);
 }
 
 }  // namespace avatar_rt::bind

@@ -31,15 +31,18 @@ int last_pixel(double v, int n) {
 }
 
 void draw_triangle(MeshArgs& args, std::int64_t face, int top, int bottom) {
-  double p[3][3];
+  std::int32_t corner[3];
   for (int k = 0; k < 3; ++k) {
-    const std::int32_t v = args.faces[3 * face + k];
+    const std::int32_t v = corner[k] = args.faces[3 * face + k];
     // checked here too: another thread may have changed the caller's array since
     if (v < 0 || v >= args.vertex_count) {
       args.valid = false;
       return;
     }
-    for (int c = 0; c < 3; ++c) p[k][c] = args.points[3 * std::int64_t{v} + c];
+  }
+  double p[3][3];
+  for (int k = 0; k < 3; ++k) {
+    for (int c = 0; c < 3; ++c) p[k][c] = args.points[3 * std::int64_t{corner[k]} + c];
     if (!std::isfinite(p[k][0] + p[k][1] + p[k][2]) || p[k][2] <= 0) return;
   }
   const auto [y_low, y_high] = std::minmax({p[0][1], p[1][1], p[2][1]});

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <vector>
-
 
 namespace avatar_rt {
 namespace {
@@ -116,7 +116,7 @@ PackedHead::PackedHead(const HeadView& head) : packs((head.vertex_count + kPack 
   influence_weight = copied(weight);
 }
 
-PackedGaussians::PackedGaussians(const HeadView& head, const BoundView& bound) : broken(0) {
+PackedGaussians::PackedGaussians(const HeadView& head, const BoundView& bound) {
   const std::size_t n = static_cast<std::size_t>(bound.count);
   const std::size_t packs = (n + kPack - 1) / kPack;
   fields.zeros(packs * kRigFields * kPack);
@@ -168,9 +168,9 @@ PackedGaussians::PackedGaussians(const HeadView& head, const BoundView& bound) :
       put(12, check > 0 ? std::log2(std::min(check, 1.0)) : -1000);
       continue;
     }
-    ++broken;
+    // harmless numbers but for one: the projection counts what it finds not finite, once
     for (int k = 1; k < kRigFields; ++k) put(k, 0);
-    put(12, -1000);
+    put(12, std::numeric_limits<double>::quiet_NaN());
     for (std::size_t k = 0; k < 3 * K && harmonic; ++k) {
       sh[i / kPack * 48 * K + 16 * k + i % kPack] = 0;
     }

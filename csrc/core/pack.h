@@ -25,7 +25,8 @@ struct PackedHead {
   Buffer<float> influence_weight;         // 16 an influence
 };
 
-// The Gaussians and the corners of those triangles that hold any, numbered anew.
+// The Gaussians and the corners of those triangles that hold any, numbered anew. One with a number
+// that is not finite keeps none of them but an opacity of NaN, so that it is skipped and counted.
 struct PackedGaussians {
   PackedGaussians(const HeadView& head, const BoundView& bound);
 
@@ -34,7 +35,6 @@ struct PackedGaussians {
   Buffer<float> fields;                   // kRigFields × 16 a pack
   Buffer<float> colors;                   // (N, 4); empty where there are spherical harmonics
   Buffer<float> sh;                       // sh_count × 3 × 16 a pack
-  std::int64_t broken;                    // those with a number that is not finite; never drawn
 };
 
 // What an avatar is. Nothing of it changes once it is made, so any number of views may read one.

@@ -128,8 +128,7 @@ void View::draw(const PackedAvatar& avatar, Shot& shot, PixelFormat format, Qual
   }
   const bool opaque = format == PixelFormat::rgb8 || format == PixelFormat::i420;
   blend.background = opaque ? shot.background : nullptr;
-  shot.skipped = bound.broken;
-  shot.skipped += canvas_.draw(
+  shot.skipped = canvas_.draw(
       avatar.gaussian_count, shot.camera, quality, threads,
       [&](const ProjectArgs& args, Segment& segment) {
         backend().stages->project_rig(args, rig, segment);

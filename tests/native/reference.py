@@ -55,9 +55,14 @@ def covariances(quats: NDArray[Any], scales: NDArray[Any]) -> F64:
 
 def project(s: Splats) -> tuple[F64, F64, F64]:
     """→ pixel centres (N, 2), 2D covariances with low-pass (N, 2, 2), depths (N,)."""
+    return flatten(s.means.astype(np.float64), covariances(s.quats, s.scales), s)
+
+
+def flatten(means: F64, covariance: F64, s: Splats) -> tuple[F64, F64, F64]:
+    """project, for means (N, 3) and covariances (N, 3, 3); of `s` only the camera is read."""
     R, t = s.viewmat[:3, :3], s.viewmat[:3, 3]
-    m = s.means.astype(np.float64) @ R.T + t
-    cov = R @ covariances(s.quats, s.scales) @ R.T
+    m = means @ R.T + t
+    cov = R @ covariance @ R.T
     fx, fy, cx, cy = s.K[0, 0], s.K[1, 1], s.K[0, 2], s.K[1, 2]
     with np.errstate(all="ignore"):
         u, v, z = m[:, 0] / m[:, 2], m[:, 1] / m[:, 2], m[:, 2]
@@ -96,8 +101,38 @@ def weights(s: Splats) -> tuple[NDArray[np.intp], F64, F64]:
 
 def render(s: Splats, background: NDArray[Any] | None = None) -> tuple[F64, F64]:
     """→ image (H, W, C), alpha (H, W)."""
-    order, w, T = weights(s)
-    image = np.einsum("nhw,nc->hwc", w, s.colors[order].astype(np.float64))
+    return blend(*project(s), s, background)
+
+
+def blend(
+    centres: F64, flat: F64, depth: F64, s: Splats, background: NDArray[Any] | None = None
+) -> tuple[F64, F64]:
+    """render, for Gaussians as project() gives them; of `s` only colours, opacities and size are
+    read. Each is blended where its alpha can reach ALPHA_MIN: a box around its ellipse."""
+    image = np.zeros((s.height, s.width, s.colors.shape[1]))
+    T = np.ones((s.height, s.width))
+    open_ = np.ones((s.height, s.width), bool)
+    opacity = np.clip(s.opacities.astype(np.float64), 0, 1)
+    with np.errstate(all="ignore"):
+        conic = np.linalg.inv(flat)
+        sides = np.sqrt(np.diagonal(flat, axis1=1, axis2=2))
+        half = sides * np.sqrt(2 * np.log(np.maximum(opacity / ALPHA_MIN, 1)))[:, None]
+        size = np.array([s.width, s.height])
+        low = np.clip(np.floor(centres - half - 1), 0, size).astype(int)
+        high = np.clip(np.ceil(centres + half + 1), 0, size).astype(int)
+    drawn = (depth >= NEAR) & (opacity >= ALPHA_MIN) & (low < high).all(1)
+    order = np.argsort(depth, kind="stable")
+    for i in order[drawn[order]]:
+        box = slice(low[i, 1], high[i, 1]), slice(low[i, 0], high[i, 0])
+        dx = np.arange(low[i, 0], high[i, 0]) + 0.5 - centres[i, 0]
+        dy = (np.arange(low[i, 1], high[i, 1]) + 0.5 - centres[i, 1])[:, None]
+        a, b, c = conic[i, 0, 0], conic[i, 0, 1], conic[i, 1, 1]
+        raw = opacity[i] * np.exp(-0.5 * (a * dx**2 + c * dy**2) - b * dx * dy)
+        alpha = np.where((raw >= ALPHA_MIN) & open_[box], np.minimum(raw, ALPHA_MAX), 0.0)
+        weight = alpha * T[box]
+        image[box] += weight[..., None] * s.colors[i].astype(np.float64)
+        T[box] -= weight
+        open_[box] &= T[box] >= TRANSMITTANCE_MIN
     if background is not None:
         image = image + T[..., None] * background
     return image, 1 - T
