@@ -5,9 +5,9 @@ with the argument's name. `threads` = 0 means all cores. Conventions are gsplat'
 (4, 4) world → camera, K (3, 3) in pixels, quaternions wxyz, pixel centres at half integers.
 """
 
-from typing import Literal, overload
+from typing import Literal, TypedDict, overload
 
-from avatar_rt.arrays import F32, F64, I32, U8
+from avatar_rt.arrays import F32, F64, I32, I64, U8
 from avatar_rt.types import PixelFormat, Quality
 
 ALPHA_MAX: float
@@ -71,6 +71,80 @@ def rasterize_colors_adjoint(
     """Adjoint of `rasterize` in the colours: image_gradient (H, W, C) → (Σ w·g (N, C), Σ w (N,)),
     w being the weight with which a Gaussian is blended into a pixel."""
 
+def splat(
+    means: F32,
+    quats: F32 | None,
+    scales: F32 | None,
+    covars: F32 | None,
+    opacities: F32,
+    colors: F32,
+    sh_degree: int | None,
+    viewmats: F64,
+    Ks: F64,
+    width: int,
+    height: int,
+    background: F32 | None,
+    quality: Quality,
+    threads: int,
+) -> tuple[F32, F32]:
+    """`rasterize` for B views: viewmats (B, 4, 4), Ks (B, 3, 3) → images (B, H, W, C), alphas
+    (B, H, W).
+
+    The arrays of Gaussians are those of `rasterize`, shared by all views, or with a leading axis
+    of B where each view has its own. With sh_degree 0 … 3 colors are spherical harmonics
+    (N, K, 3), K ≥ (sh_degree + 1)², as in gsplat: seen along mean - inverse(viewmat)[:3, 3], the
+    colour is max(Σ basis·coefficient + 0.5, 0). The bits do not depend on threads.
+    """
+
+class SplatGradients(TypedDict, total=False):
+    """∂loss/∂ of each input of `splat`, shaped like it, float32 (viewmats: float64); summed over
+    the views that share an array. quats and scales, or covars, as given; background where given.
+    There is no such class at run time, only a dict."""
+
+    means: F32
+    quats: F32
+    scales: F32
+    covars: F32
+    opacities: F32
+    colors: F32
+    background: F32
+    viewmats: F64
+    """(B, 4, 4); the last row is 0. The 3×4 part is taken as twelve free numbers."""
+    means2d: F32
+    """(B, N, 2): ∂loss/∂ of the centres on the screen, in pixels."""
+    radii: F32
+    """(B, N): how far in x or y, in pixels, alpha reaches 1/255; 0 for Gaussians that no pixel's
+    gradient reached."""
+    skipped: I64
+    """(B,): Gaussians left out because a number of theirs was not finite."""
+
+def splat_backward(
+    means: F32,
+    quats: F32 | None,
+    scales: F32 | None,
+    covars: F32 | None,
+    opacities: F32,
+    colors: F32,
+    sh_degree: int | None,
+    viewmats: F64,
+    Ks: F64,
+    width: int,
+    height: int,
+    background: F32 | None,
+    quality: Quality,
+    image_gradients: F32,
+    alpha_gradients: F32 | None,
+    images: F32 | None,
+    alphas: F32 | None,
+    threads: int,
+) -> SplatGradients:
+    """The way back through `splat`, from ∂loss/∂images (B, H, W, C) and ∂loss/∂alphas (B, H, W).
+
+    images and alphas are what `splat` returned for these very arguments; where they are None they
+    are drawn again. An alpha clamped at 0.99 passes nothing to its exponent and opacity, one below
+    the minimum or behind a closed pixel (T < 1e-4) nothing at all; Gaussians that are skipped get
+    zeros. The bits do not depend on threads.
+    """
 @overload
 def rasterize_plain(
     means: F32,

@@ -21,6 +21,7 @@ PYBIND11_MODULE(_core, module) {
   module.def("available_isas", &cpu::available_isas);
   module.def("cuda_status", [] { return std::string(AVATAR_RT_CUDA_STATUS); });
   bind::register_rasterize(module);
+  bind::register_splat(module);
   bind::register_mesh(module);
   bind::register_avatar(module);
   bind::register_plain(module);

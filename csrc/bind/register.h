@@ -6,6 +6,7 @@
 namespace avatar_rt::bind {
 
 void register_rasterize(pybind11::module_& module);
+void register_splat(pybind11::module_& module);
 void register_mesh(pybind11::module_& module);
 void register_avatar(pybind11::module_& module);
 void register_plain(pybind11::module_& module);

@@ -135,6 +135,10 @@ struct Scratch {                         // one worker's memory
   void* owner;
 };
 
+struct SplatAdjointArgs;                 // core/splat_args.h
+struct ShadeArgs;
+struct ProjectAdjointArgs;
+
 struct Stages {
   const char* isa;
   std::size_t (*tile_bytes)(int channels);
@@ -144,6 +148,9 @@ struct Stages {
   void (*project_array)(const ProjectArgs&, const GaussianView&, Segment&);
   void (*blend)(const BlendArgs&, int tile, Scratch&);
   void (*blend_adjoint)(const AdjointArgs&, int tile, Scratch&);
+  void (*splat_adjoint)(const SplatAdjointArgs&, int tile, Scratch&, float* state);
+  void (*shade)(const ShadeArgs&, std::int64_t first, std::int64_t last);
+  void (*project_adjoint)(const ProjectAdjointArgs&, std::int64_t first, std::int64_t last);
 };
 
 // Runs work(context, item, worker) for every item on up to `threads` threads, the caller's among

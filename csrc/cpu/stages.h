@@ -13,5 +13,8 @@ void project_array(const ProjectArgs& args, const GaussianView& gaussians, Segme
 std::size_t tile_bytes(int channels);
 void blend(const BlendArgs& args, int tile, Scratch& scratch);
 void blend_adjoint(const AdjointArgs& args, int tile, Scratch& scratch);
+void splat_adjoint(const SplatAdjointArgs& args, int tile, Scratch& scratch, float* state);
+void shade(const ShadeArgs& args, std::int64_t first, std::int64_t last);
+void project_adjoint(const ProjectAdjointArgs& args, std::int64_t first, std::int64_t last);
 
 }  // namespace avatar_rt::AVATAR_RT_ISA

@@ -18,5 +18,10 @@ AVATAR_RT_INLINE float rsqrt(float a) { return 1.0f / __builtin_sqrtf(a); }
 AVATAR_RT_INLINE double rsqrt(double a) { return 1.0 / __builtin_sqrt(a); }
 AVATAR_RT_INLINE float rcp(float a) { return 1.0f / a; }
 AVATAR_RT_INLINE double rcp(double a) { return 1.0 / a; }
+AVATAR_RT_INLINE bool less(float a, float b) { return a < b; }
+AVATAR_RT_INLINE bool less(double a, double b) { return a < b; }
+AVATAR_RT_INLINE bool both(bool a, bool b) { return a && b; }
+AVATAR_RT_INLINE float select(bool m, float a, float b) { return m ? a : b; }
+AVATAR_RT_INLINE double select(bool m, double a, double b) { return m ? a : b; }
 
 }  // namespace avatar_rt::AVATAR_RT_ISA

@@ -1,0 +1,222 @@
+// From a Gaussian's sums over its pixels back to its parameters and to the camera.
+#include "core/backend.h"
+#include "core/splat_args.h"
+#include "cpu/stages.h"
+#include "math/blend.h"
+#include "math/project_adjoint.h"
+#include "math/rotation.h"
+#include "math/sh_adjoint.h"
+
+namespace avatar_rt::AVATAR_RT_ISA {
+namespace {
+
+// `count` floats of each of a lane's rows, one lane per float; rows beyond `lanes` are zero.
+AVATAR_RT_INLINE void load_rows(const float* rows, std::size_t stride, int count, int lanes,
+                                float (*out)[kWidth]) {
+  for (int k = 0; k < lanes; ++k) {
+    for (int c = 0; c < count; ++c) out[c][k] = rows[static_cast<std::size_t>(k) * stride + c];
+  }
+  for (int k = lanes; k < kWidth; ++k) {
+    for (int c = 0; c < count; ++c) out[c][k] = 0;
+  }
+}
+
+// The reverse, added, and nothing where `touched` says so: their numbers may be NaN.
+AVATAR_RT_INLINE void add_rows(const F* values, int count, M touched, float* rows) {
+  alignas(64) float lane[12][kWidth];
+  for (int c = 0; c < count; ++c) store(lane[c], values[c]);
+  for (unsigned todo = bits(touched); todo != 0; todo &= todo - 1) {
+    const int k = __builtin_ctz(todo);
+    for (int c = 0; c < count; ++c) rows[k * count + c] += lane[c][k];
+  }
+}
+
+struct CameraSums {
+  F sum[kCameraSums] = {};
+};
+
+// Harmonics: of their coefficients into args.colors, of the direction into the result. `rgb` is that
+// of the colours, already zero where those were clamped.
+AVATAR_RT_INLINE Vec3<F> shade_adjoint(const ProjectAdjointArgs& args, const ShadeArgs& shade,
+                                       Vec3<F> from_eye, const F (&rgb)[3], M touched,
+                                       std::int64_t index) {
+  const auto direction = direction_of(from_eye);
+  F basis[16] = {}, of_basis[16];
+  sh_basis(direction.unit, shade.count, basis);
+  alignas(64) float at[16][kWidth], of_at[16][kWidth] = {}, color[3][kWidth];
+  for (int b = 0; b < shade.count; ++b) store(at[b], basis[b]);
+  for (int c = 0; c < 3; ++c) store(color[c], rgb[c]);
+  for (unsigned todo = bits(touched); todo != 0; todo &= todo - 1) {
+    const int k = __builtin_ctz(todo);
+    const auto place = static_cast<std::size_t>(index + k) * shade.stride;
+    const float* sh = shade.coefficients + place;
+    float* out = args.colors + place;
+    const float r = color[0][k], g = color[1][k], b = color[2][k];
+    for (int n = 0; n < shade.count; ++n) {
+      of_at[n][k] = r * sh[3 * n] + g * sh[3 * n + 1] + b * sh[3 * n + 2];
+      out[3 * n] += at[n][k] * r;
+      out[3 * n + 1] += at[n][k] * g;
+      out[3 * n + 2] += at[n][k] * b;
+    }
+  }
+  for (int b = 0; b < 16; ++b) of_basis[b] = load(of_at[b]);
+  return direction_adjoint(direction, sh_basis_adjoint(direction.unit, shade.count, of_basis));
+}
+
+void adjoint_lane(const ProjectAdjointArgs& args, std::int64_t i, int lanes, CameraSums& camera) {
+  const GaussianView& g = args.gaussians;
+  const auto row = static_cast<std::size_t>(i);
+  const int stride = sum_count(g.channels);
+  alignas(64) float sums[kMoments + kMaxChannels][kWidth];
+  load_rows(args.sums + row * stride, stride, stride, lanes, sums);
+  F size{};
+  for (int k = 0; k < stride; ++k) size += max(load(sums[k]), -load(sums[k]));
+  const M touched = less(F{}, size);
+  if (bits(touched) == 0) return;
+  constexpr float kPer = 1 / kExponentRoot, kPer2 = kPer * kPer;
+  const Moments<F> moments = {load(sums[0]),         load(sums[1]) * kPer,  load(sums[2]) * kPer,
+                              load(sums[3]) * kPer2, load(sums[4]) * kPer2, load(sums[5]) * kPer2};
+
+  alignas(64) float field[12][kWidth];
+  const auto get = [&](int k) __attribute__((always_inline)) { return load(field[k]); };
+  load_rows(g.means + 3 * row, 3, 3, lanes, field);
+  const Vec3<F> world = {get(0), get(1), get(2)};
+  load_rows(g.opacities + row, 1, 1, lanes, field);
+  const F opacity = get(0);
+  const float *R = args.view.rotation, *t = args.view.translation;
+  const auto turn = [&](Vec3<F> a) __attribute__((always_inline)) {
+    return Vec3<F>{R[0] * a.x + R[1] * a.y + R[2] * a.z, R[3] * a.x + R[4] * a.y + R[5] * a.z,
+                   R[6] * a.x + R[7] * a.y + R[8] * a.z};
+  };
+  const auto turn_back = [&](Vec3<F> a) __attribute__((always_inline)) {
+    return Vec3<F>{R[0] * a.x + R[3] * a.y + R[6] * a.z, R[1] * a.x + R[4] * a.y + R[7] * a.z,
+                   R[2] * a.x + R[5] * a.y + R[8] * a.z};
+  };
+  Vec3<F> mean = turn(world);
+  mean = {mean.x + t[0], mean.y + t[1], mean.z + t[2]};
+  const Footprint<F> foot = footprint(mean, args.lens);
+  // what a step in the world moves in pixels, and ∂L/∂ of it
+  const Vec3<F> ax = turn_back(foot.row_x), ay = turn_back(foot.row_y);
+  Vec3<F> of_ax, of_ay;
+  Ellipse<F> e;
+  EllipseAdjoint<F> of_e;
+  if (g.covars != nullptr) {
+    load_rows(g.covars + 6 * row, 6, 6, lanes, field);
+    const F v[6] = {get(0), get(1), get(2), get(3), get(4), get(5)};
+    const auto times = [&](Vec3<F> a) __attribute__((always_inline)) {
+      return Vec3<F>{v[0] * a.x + v[1] * a.y + v[2] * a.z, v[1] * a.x + v[3] * a.y + v[4] * a.z,
+                     v[2] * a.x + v[4] * a.y + v[5] * a.z};
+    };
+    const Vec3<F> vx = times(ax), vy = times(ay);
+    const F xx = dot(ax, vx), xy = dot(ay, vx), yy = dot(ay, vy);
+    e = ellipse(foot.x, foot.y, mean.z, xx, xy, yy, xx * yy - xy * xy);
+    of_e = ellipse_adjoint(e, moments);
+    of_ax = 2.0f * of_e.xx * vx + 2.0f * of_e.xy * vy;
+    of_ay = 2.0f * of_e.xy * vx + 2.0f * of_e.yy * vy;
+    const Vec3<F> hx = of_e.xx * ax + of_e.xy * ay, hy = of_e.xy * ax + of_e.yy * ay;
+    const F out[6] = {ax.x * hx.x + ay.x * hy.x,
+                      2.0f * (ax.x * hx.y + ay.x * hy.y),
+                      2.0f * (ax.x * hx.z + ay.x * hy.z),
+                      ax.y * hx.y + ay.y * hy.y,
+                      2.0f * (ax.y * hx.z + ay.y * hy.z),
+                      ax.z * hx.z + ay.z * hy.z};
+    add_rows(out, 6, touched, args.covars + 6 * row);
+  } else {
+    load_rows(g.quats + 4 * row, 4, 4, lanes, field);
+    load_rows(g.scales + 3 * row, 3, 3, lanes, field + 4);
+    Quat<F> q = {get(0), get(1), get(2), get(3)};
+    const F per_length = rsqrt(q.w * q.w + q.x * q.x + q.y * q.y + q.z * q.z);
+    q = {per_length * q.w, per_length * q.x, per_length * q.y, per_length * q.z};
+    Vec3<F> column[3], of_column[3];
+    rotation_columns(q, column);
+    F tx[3], ty[3], of_scale[3];
+    for (int k = 0; k < 3; ++k) {
+      tx[k] = get(4 + k) * dot(ax, column[k]);
+      ty[k] = get(4 + k) * dot(ay, column[k]);
+    }
+    e = ellipse_of_root(foot.x, foot.y, mean.z, tx, ty);
+    of_e = ellipse_adjoint(e, moments);
+    of_ax = of_ay = {F{}, F{}, F{}};
+    for (int k = 0; k < 3; ++k) {
+      const RootAdjoint<F> of_t = root_adjoint(of_e, tx[k], ty[k]);
+      of_scale[k] = of_t.x * dot(ax, column[k]) + of_t.y * dot(ay, column[k]);
+      const F x = get(4 + k) * of_t.x, y = get(4 + k) * of_t.y;
+      of_ax = of_ax + x * column[k];
+      of_ay = of_ay + y * column[k];
+      of_column[k] = x * ax + y * ay;
+    }
+    const Quat<F> of_q = rotation_adjoint(q, per_length, of_column);
+    const F quat[4] = {of_q.w, of_q.x, of_q.y, of_q.z};
+    add_rows(quat, 4, touched, args.quats + 4 * row);
+    add_rows(of_scale, 3, touched, args.scales + 3 * row);
+  }
+  const Vec3<F> of_mean = footprint_adjoint(mean, foot, args.lens, of_e.x, of_e.y, turn(of_ax),
+                                            turn(of_ay));
+  Vec3<F> of_world = turn_back(of_mean);
+
+  // log alpha = log opacity - …; an opacity above 1 counts as 1
+  const F of_opacity = select(less(splat(1.0f), opacity), F{}, moments.one * rcp(opacity));
+  add_rows(&of_opacity, 1, touched, args.opacities + row);
+  Vec3<F> of_eye = {F{}, F{}, F{}};
+  if (args.shade != nullptr) {
+    load_rows(args.shade->colors + 3 * row, 3, 3, lanes, field);
+    F rgb[3];
+    for (int c = 0; c < 3; ++c) rgb[c] = select(less(F{}, get(c)), load(sums[kMoments + c]), F{});
+    const float* eye = args.shade->eye;
+    const Vec3<F> from_eye = {world.x - eye[0], world.y - eye[1], world.z - eye[2]};
+    const Vec3<F> of_direction = shade_adjoint(args, *args.shade, from_eye, rgb, touched, i);
+    of_world = of_world + of_direction;
+    of_eye = of_direction;
+  } else {
+    for (int k = 0; k < lanes; ++k) {
+      float* out = args.colors + (row + k) * static_cast<std::size_t>(g.channels);
+      for (int c = 0; c < g.channels; ++c) out[c] += sums[kMoments + c][k];
+    }
+  }
+  const F point[3] = {of_world.x, of_world.y, of_world.z};
+  add_rows(point, 3, touched, args.means + 3 * row);
+  const F flat[2] = {of_e.x, of_e.y};
+  add_rows(flat, 2, touched, args.means2d + 2 * row);
+  // how far alpha is at least the minimum, as emit.h finds it
+  alignas(64) float most_xx[kWidth];
+  store(most_xx, max(e.xx, e.yy));
+  for (unsigned todo = bits(touched); todo != 0; todo &= todo - 1) {
+    const int k = __builtin_ctz(todo);
+    const float o = g.opacities[i + k] < 1 ? g.opacities[i + k] : 1.0f;
+    const float reach = 2 * __builtin_logf(o / args.alpha_min);
+    args.radii[i + k] = sqrt(max(reach, 0.0f) * most_xx[k]);
+  }
+
+  const Vec3<F> moved[3] = {{of_mean.x * world.x, of_mean.x * world.y, of_mean.x * world.z},
+                            {of_mean.y * world.x, of_mean.y * world.y, of_mean.y * world.z},
+                            {of_mean.z * world.x, of_mean.z * world.y, of_mean.z * world.z}};
+  // a = Rᵀ·row of the footprint
+  const F rx[3] = {foot.row_x.x, foot.row_x.y, foot.row_x.z};
+  const F ry[3] = {foot.row_y.x, foot.row_y.y, foot.row_y.z};
+  F all[kCameraSums];
+  for (int k = 0; k < 3; ++k) {
+    const Vec3<F> line = moved[k] + rx[k] * of_ax + ry[k] * of_ay;
+    all[3 * k] = line.x;
+    all[3 * k + 1] = line.y;
+    all[3 * k + 2] = line.z;
+  }
+  all[9] = of_mean.x;
+  all[10] = of_mean.y;
+  all[11] = of_mean.z;
+  all[12] = -of_eye.x;
+  all[13] = -of_eye.y;
+  all[14] = -of_eye.z;
+  for (int k = 0; k < kCameraSums; ++k) camera.sum[k] += select(touched, all[k], F{});
+}
+
+}  // namespace
+
+void project_adjoint(const ProjectAdjointArgs& args, std::int64_t first, std::int64_t last) {
+  CameraSums camera;
+  for (std::int64_t i = first; i < last; i += kWidth) {
+    adjoint_lane(args, i, static_cast<int>(last - i < kWidth ? last - i : kWidth), camera);
+  }
+  for (int k = 0; k < kCameraSums; ++k) args.camera[k] += sum(camera.sum[k]);
+}
+
+}  // namespace avatar_rt::AVATAR_RT_ISA

@@ -1,0 +1,209 @@
+// The adjoint of blending a tile. Where the forward pass walks block by block, this one walks splat
+// by splat: its sums stay in registers over all the blocks that it touches and are folded once,
+// while the tile's pixels (transmittance, what is still to come, the picture's gradient) stay in the
+// first-level cache.
+#include "core/chain.h"
+#include "core/splat_args.h"
+#include "cpu/reduce.h"
+#include "cpu/stages.h"
+#include "math/blend_adjoint.h"
+
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wunused-function"  // slices are for walks block by block
+#include "cpu/tile.h"
+#pragma GCC diagnostic pop
+
+namespace avatar_rt::AVATAR_RT_ISA {
+namespace {
+
+// A block's state: T, what is still to come of Σ w·p, and the picture's gradient per channel;
+// sixteen floats each. Pixels beyond the picture's edge have no gradient.
+void load_block(const SplatAdjointArgs& args, int x, int y, float* state, float* background) {
+  const BlendArgs& b = *args.blend;
+  const auto channels = static_cast<std::size_t>(b.channels);
+  for (int k = 0; k < kBlockPixels; ++k) {
+    const int px = x + k % 4, py = y + k / 4;
+    state[k] = 1;
+    state[16 + k] = 0;
+    if (px >= b.width || py >= b.height) {
+      for (std::size_t c = 0; c < channels; ++c) state[16 * (2 + c) + k] = 0;
+      continue;
+    }
+    const std::size_t at = static_cast<std::size_t>(py) * b.width + px;
+    const float *g = args.image_gradient + at * channels, *seen = args.image + at * channels;
+    const float end = 1 - args.alpha[at];
+    float come = args.alpha_gradient == nullptr ? 0 : -end * args.alpha_gradient[at];
+    for (std::size_t c = 0; c < channels; ++c) {
+      state[16 * (2 + c) + k] = g[c];
+      come += g[c] * seen[c];
+      background[c] += end * g[c];
+    }
+    state[16 + k] = come;
+  }
+}
+
+// A splat as this walk needs it, in the tile's coordinates; colors has a value per channel.
+struct Stroke {
+  float l11, l21, u0, l22, v0, level;
+  const float* colors;
+};
+
+struct Rules {
+  float threshold, opaque;
+};
+
+// Sums over the splat's blocks: the moments, then each channel, into `out`. Blocks in which no pixel
+// is open any more leave `alive`.
+template <int kChannels>
+AVATAR_RT_INLINE void walk(const Stroke& s, std::uint64_t blocks, const Rules& rules, int channels_,
+                           float* state, std::uint64_t& alive, float* spare, float* out) {
+  const int channels = kChannels != 0 ? kChannels : channels_;
+  const F threshold = splat(rules.threshold), opaque = splat(rules.opaque);
+  const F l11 = splat(s.l11), l21 = splat(s.l21), l22 = splat(s.l22), level = splat(s.level);
+  F u_at[kBlockLanes], v_at[kBlockLanes];
+  for (int v = 0; v < kBlockLanes; ++v) {
+    const F row = load(kRow + v * kWidth);
+    u_at[v] = l11 * load(kColumn + v * kWidth) + (l21 * row + s.u0);
+    v_at[v] = l22 * row + s.v0;
+  }
+  constexpr int kInRegisters = kChannels != 0 ? kChannels : 1;
+  Moments<F> moments{};
+  F color_sum[kInRegisters]{};
+  F color[kInRegisters];
+  if constexpr (kChannels != 0) {
+    for (int c = 0; c < kChannels; ++c) color[c] = splat(s.colors[c]);
+  } else {
+    for (int c = 0; c < channels; ++c) store(spare + kWidth * c, F{});
+  }
+  for (std::uint64_t todo = blocks; todo != 0; todo &= todo - 1) {
+    const int block = __builtin_ctzll(todo);
+    const F left = splat(static_cast<float>(kBlock * (block % 8)));
+    const F top = splat(static_cast<float>(kBlock * (block / 8)));
+    float* at = state + static_cast<std::size_t>(block) * 16 * (2 + channels);
+    unsigned any = 0;
+    for (int v = 0; v < kBlockLanes; ++v, at += kWidth) {
+      const F u = l11 * left + (l21 * top + u_at[v]);
+      const F w = l22 * top + v_at[v];
+      const F power = (level - u * u) - w * w;
+      const F alpha = alpha_of(min(power, splat(kMaxPower)), threshold);
+      const F T = load(at), weight = alpha * T, next = T - weight;
+      F worth{};
+      for (int c = 0; c < channels; ++c) {
+        const F g = load(at + 16 * (2 + c));
+        if constexpr (kChannels != 0) {
+          worth += g * color[c];
+          color_sum[c] += weight * g;
+        } else {
+          worth += g * s.colors[c];
+          store(spare + kWidth * c, load(spare + kWidth * c) + weight * g);
+        }
+      }
+      const F behind = load(at + 16) - weight * worth;
+      store(at, next);
+      store(at + 16, behind);
+      // a clamped alpha does not follow its exponent; a pixel that is closed follows nothing
+      const M open = at_least(T, opaque);
+      const M free = both(open, less(power, splat(kMaxPower)));
+      const F g = select(free, log_alpha_gradient(weight, worth, behind, next), F{});
+      add_moments(moments, g, u, w);
+      any |= bits(open);
+    }
+    if (any == 0) alive &= ~(std::uint64_t{1} << block);
+  }
+  F lanes[kMoments + kInRegisters] = {moments.one, moments.u, moments.v, moments.uu, moments.uv, moments.vv};
+  if constexpr (kChannels != 0) {
+    for (int c = 0; c < kChannels; ++c) lanes[kMoments + c] = color_sum[c];
+  }
+  constexpr int kFolded = kMoments + kChannels;
+  for (int k = 0; k < kFolded; k += kWidth) {
+    F group[kWidth]{};
+    for (int i = 0; i < kWidth && k + i < kFolded; ++i) group[i] = lanes[k + i];
+    store(out + k, sums_of(group));
+  }
+  if constexpr (kChannels == 0) {
+    for (int c = 0; c < channels; ++c) out[kMoments + c] = sum(load(spare + kWidth * c));
+  }
+}
+
+template <int kChannels>
+void adjoint_tile(const SplatAdjointArgs& args, int tile, Scratch& scratch, float* state) {
+  const BlendArgs& b = *args.blend;
+  const int channels = kChannels != 0 ? kChannels : b.channels;
+  const auto stride = static_cast<std::size_t>(sum_count(channels));
+  float* spare = state + static_cast<std::size_t>(16 * kTileBlocks) * (2 + channels);
+  const TilePlace place = place_of(b, tile);
+  float background[kMaxChannels] = {};
+  for (std::uint64_t todo = place.blocks; todo != 0; todo &= todo - 1) {
+    const int block = __builtin_ctzll(todo);
+    load_block(args, place.x + kBlock * (block % 8), place.y + kBlock * (block / 8),
+               state + static_cast<std::size_t>(block) * 16 * (2 + channels), background);
+  }
+  if (args.background != nullptr) {
+    for (int c = 0; c < channels; ++c) args.background[tile * channels + c] = background[c];
+  }
+  const Collected collected = collect(b, tile, scratch);
+  const std::size_t n = collected.count;
+  sort_by_depth(scratch, collected);
+  if (args.partial != nullptr) {
+    // where each collected entry sits in its segment, in the order that collect() found them
+    std::size_t found = 0;
+    for (int k = 0; k < b.segment_count; ++k) {
+      for_slots(b.segments[k], tile, [&](std::uint32_t slot) __attribute__((always_inline)) {
+        scratch.sorted[found++] = static_cast<std::uint64_t>(k) << 32 | slot;
+      });
+    }
+  }
+  const Rules rules = {exponent_level(b.log2_alpha_min), b.transmittance_min};
+  const auto left = static_cast<float>(place.x), top = static_cast<float>(place.y);
+  const auto color_stride = static_cast<std::size_t>(b.color_stride);
+  std::uint64_t alive = place.blocks;
+  constexpr std::size_t kAhead = 8;
+  for (std::size_t at = 0; at < n; ++at) {
+    const auto ref = static_cast<std::uint32_t>(scratch.keys[at]);
+    const Entry& entry = scratch.entries[ref];
+    const std::uint64_t blocks = entry.blocks & alive;
+    float* out = nullptr;
+    if (args.partial != nullptr) {
+      const std::uint64_t where = scratch.sorted[ref];
+      out = args.partial[where >> 32] + static_cast<std::uint32_t>(where) * stride;
+      if (blocks == 0) {
+        for (std::size_t k = 0; k < stride; ++k) out[k] = 0;
+      }
+    }
+    if (blocks == 0) {
+      if (alive == 0 && out == nullptr) break;
+      continue;
+    }
+    if (at + kAhead < n) {
+      const auto next = static_cast<std::uint32_t>(scratch.keys[at + kAhead]);
+      const std::size_t splat = scratch.entries[next].splat;
+      __builtin_prefetch(b.splats + splat);
+      __builtin_prefetch(b.colors + splat * color_stride);
+      if (args.partial == nullptr) __builtin_prefetch(args.sums + splat * stride, 1);
+    }
+    const Splat& s = b.splats[entry.splat];
+    const float dx = s.x - left, dy = s.y - top;
+    const Stroke stroke = {s.l11,         s.l21,   -(s.l11 * dx + s.l21 * dy), s.l22,
+                           -(s.l22 * dy), s.level, b.colors + entry.splat * color_stride};
+    alignas(64) float sums[kMoments + kMaxChannels + 16];
+    walk<kChannels>(stroke, blocks, rules, channels, state, alive, spare, sums);
+    if (out != nullptr) {
+      for (std::size_t k = 0; k < stride; ++k) out[k] = sums[k];
+    } else {
+      out = args.sums + entry.splat * stride;
+      for (std::size_t k = 0; k < stride; ++k) out[k] += sums[k];
+    }
+  }
+}
+
+}  // namespace
+
+void splat_adjoint(const SplatAdjointArgs& args, int tile, Scratch& scratch, float* state) {
+  if (args.blend->channels == 3) {
+    adjoint_tile<3>(args, tile, scratch, state);
+  } else {
+    adjoint_tile<0>(args, tile, scratch, state);
+  }
+}
+
+}  // namespace avatar_rt::AVATAR_RT_ISA
