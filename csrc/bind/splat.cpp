@@ -186,11 +186,9 @@ py::dict backward_py(const py::object& means, const py::object& quats, const py:
     return array<float>(value, name, {b.views, height, width});
   };
   const Floats image_gradients = pictures(image_gradients_, "image_gradients");
-  require_finite(image_gradients, "image_gradients");
   Floats alpha_gradients, images, alphas;
   if (!alpha_gradients_.is_none()) {
     alpha_gradients = planes(alpha_gradients_, "alpha_gradients");
-    require_finite(alpha_gradients, "alpha_gradients");
   }
   if (images_.is_none() != alphas_.is_none()) {
     throw py::value_error("alphas: give both images and alphas, or neither");

@@ -15,6 +15,7 @@ struct BlendArgs;
 // each channel.
 inline constexpr int kMoments = 6;
 constexpr int sum_count(int channels) { return kMoments + channels; }
+inline constexpr std::size_t kSumsMargin = 16;
 
 struct SplatAdjointArgs {
   const BlendArgs* blend;          // as it was drawn, thresholds and colours included
@@ -22,8 +23,9 @@ struct SplatAdjointArgs {
   const float* image_gradient;     // (H, W, C)
   const float* alpha_gradient;     // (H, W), or null
   float* const* partial;           // out, per segment: sum_count floats a slot; or null, and then
-  float* sums;                     // added to: sum_count floats a Gaussian
-  float* background;               // out: C floats a tile, Σ T_end·∂L/∂pixel; or null
+  float* sums;                     // added to: sum_count floats a Gaussian, and kSumsMargin more
+  float* totals;                   // out, per tile: Σ T_end·∂L/∂pixel of each channel, and a sum
+                                   // that is NaN where a picture or a gradient is not finite
 };
 
 // Floats of one worker's memory for splat_adjoint.

@@ -2,7 +2,9 @@
 // then all Gaussians are taken back through their projection, view after view in one order, so that
 // nothing depends on the number of threads.
 #include <algorithm>
+#include <cmath>
 #include <deque>
+#include <stdexcept>
 #include <vector>
 
 #include "core/chain.h"
@@ -34,7 +36,7 @@ class ViewSums {
 
   SplatView view;
   Buffer<float> sums;              // sum_count floats a Gaussian
-  std::vector<double> background;  // per channel
+  std::vector<double> totals;      // per channel Σ T_end·∂L/∂pixel; the last is NaN for a bad input
   std::int64_t skipped = 0;
 
  private:
@@ -42,7 +44,7 @@ class ViewSums {
                       float* alpha);
   void gather(const Segment& segment, const float* partial, int tiles, std::size_t stride) const;
 
-  Buffer<float> image_, alpha_, tile_background_;
+  Buffer<float> image_, alpha_, tile_totals_;
   std::deque<Buffer<float>> partial_, state_;
 };
 
@@ -68,7 +70,7 @@ void ViewSums::find_in_region(const BlendArgs& args, int threads, Pixels pixels,
   const auto channels = static_cast<std::size_t>(args.channels);
   const auto stride = static_cast<std::size_t>(sum_count(args.channels));
   const auto segments = static_cast<std::size_t>(args.segment_count);
-  tile_background_.reserve(static_cast<std::size_t>(tiles) * channels);
+  tile_totals_.reserve(static_cast<std::size_t>(tiles) * (channels + 1));
   while (state_.size() < static_cast<std::size_t>(threads)) {
     state_.emplace_back().reserve(splat_adjoint_floats(args.channels));
   }
@@ -88,14 +90,14 @@ void ViewSums::find_in_region(const BlendArgs& args, int threads, Pixels pixels,
                                     pixels.alpha_gradient,
                                     alone ? nullptr : partial.data(),
                                     sums.data(),
-                                    tile_background_.data()};
+                                    tile_totals_.data()};
   parallel(threads, tiles, [&](int tile, int worker) {
     backend().stages->splat_adjoint(adjoint, tile, view.canvas.scratch(worker),
                                     state_[static_cast<std::size_t>(worker)].data());
   });
   for (int tile = 0; tile < tiles; ++tile) {
-    const float* from = tile_background_.data() + static_cast<std::size_t>(tile) * channels;
-    for (std::size_t c = 0; c < channels; ++c) background[c] += static_cast<double>(from[c]);
+    const float* from = tile_totals_.data() + static_cast<std::size_t>(tile) * (channels + 1);
+    for (std::size_t c = 0; c <= channels; ++c) totals[c] += static_cast<double>(from[c]);
   }
   if (alone) return;
   // each segment's Gaussians are its own
@@ -108,8 +110,9 @@ void ViewSums::find_in_region(const BlendArgs& args, int threads, Pixels pixels,
 void ViewSums::find(const SplatBatch& batch, int number, int threads, Pixels pixels) {
   const auto channels = static_cast<std::size_t>(batch.channels);
   sums.zeros(static_cast<std::size_t>(batch.count) *
-             static_cast<std::size_t>(sum_count(batch.channels)));
-  background.assign(channels, 0.0);
+                 static_cast<std::size_t>(sum_count(batch.channels)) +
+             kSumsMargin);
+  totals.assign(channels + 1, 0.0);
   float *image = nullptr, *alpha = nullptr;
   if (pixels.image == nullptr) {
     const CameraView& camera = batch.cameras[number];
@@ -125,6 +128,12 @@ void ViewSums::find(const SplatBatch& batch, int number, int threads, Pixels pix
                       [&](const BlendArgs& args) {
                         find_in_region(args, threads, pixels, image, alpha);
                       });
+  for (const double total : totals) {
+    if (!std::isfinite(total)) {
+      throw std::invalid_argument(
+          "image_gradients: they, alpha_gradients, images or alphas hold a value that is not finite");
+    }
+  }
 }
 
 // Adds what the camera's sums say to viewmat's gradient.
@@ -209,7 +218,7 @@ void splat_backward(const SplatBatch& batch, const float* images, const float* a
       }
       add_camera(batch.cameras[v], sums, batch.sh_count > 0, out.viewmats + std::size_t{16} * v);
       for (std::size_t c = 0; out.background != nullptr && c < channels; ++c) {
-        out.background[c] += place.background[c];
+        out.background[c] += place.totals[c];
       }
       out.skipped[v] = place.skipped;
     }

@@ -17,8 +17,9 @@ namespace avatar_rt::AVATAR_RT_ISA {
 namespace {
 
 // A block's state: T, what is still to come of Σ w·p, and the picture's gradient per channel;
-// sixteen floats each. Pixels beyond the picture's edge have no gradient.
-void load_block(const SplatAdjointArgs& args, int x, int y, float* state, float* background) {
+// sixteen floats each. Pixels beyond the picture's edge have no gradient. `totals` are Σ T_end·g of
+// each channel and, last, a sum that is NaN where anything read is not finite.
+void load_any_block(const SplatAdjointArgs& args, int x, int y, float* state, float* totals) {
   const BlendArgs& b = *args.blend;
   const auto channels = static_cast<std::size_t>(b.channels);
   for (int k = 0; k < kBlockPixels; ++k) {
@@ -36,9 +37,58 @@ void load_block(const SplatAdjointArgs& args, int x, int y, float* state, float*
     for (std::size_t c = 0; c < channels; ++c) {
       state[16 * (2 + c) + k] = g[c];
       come += g[c] * seen[c];
-      background[c] += end * g[c];
+      totals[c] += end * g[c];
     }
     state[16 + k] = come;
+    totals[channels] += 0 * come;
+  }
+}
+
+// The same for a block of three channels that lies within the picture, a row of four at once.
+AVATAR_RT_INLINE void load_rgb_block(const SplatAdjointArgs& args, int x, int y, float* state,
+                                     F4 (&totals)[4]) {
+  const auto width = static_cast<std::size_t>(args.blend->width);
+  const auto split = [](const float* p, F4(&out)[3]) __attribute__((always_inline)) {
+    const F4 a = load4(p), b = load4(p + 4), c = load4(p + 8);  // rgbr gbrg brgb
+    const F4 ab = __builtin_shufflevector(a, b, 0, 3, 6, 6), bc = __builtin_shufflevector(b, c, 2, 2, 5, 5);
+    out[0] = __builtin_shufflevector(ab, bc, 0, 1, 2, 6);
+    out[1] = __builtin_shufflevector(__builtin_shufflevector(a, b, 1, 4, 7, 7), c, 0, 1, 2, 6);
+    out[2] = __builtin_shufflevector(__builtin_shufflevector(a, b, 2, 5, 5, 5), c, 0, 1, 4, 7);
+  };
+  for (int row = 0; row < kBlock; ++row, state += kBlock) {
+    const std::size_t at = static_cast<std::size_t>(y + row) * width + static_cast<std::size_t>(x);
+    F4 g[3], seen[3];
+    split(args.image_gradient + 3 * at, g);
+    split(args.image + 3 * at, seen);
+    const F4 end = 1.0f - load4(args.alpha + at);
+    F4 come = g[0] * seen[0] + g[1] * seen[1] + g[2] * seen[2];
+    if (args.alpha_gradient != nullptr) come -= end * load4(args.alpha_gradient + at);
+    store4(state, F4{} + 1.0f);
+    store4(state + 16, come);
+    for (int c = 0; c < 3; ++c) {
+      store4(state + 16 * (2 + c), g[c]);
+      totals[c] += end * g[c];
+    }
+    totals[3] += 0.0f * come;
+  }
+}
+
+template <int kChannels>
+void load_tile(const SplatAdjointArgs& args, const TilePlace& place, float* state, float* totals) {
+  const BlendArgs& b = *args.blend;
+  F4 sums[4] = {};
+  for (std::uint64_t todo = place.blocks; todo != 0; todo &= todo - 1) {
+    const int block = __builtin_ctzll(todo);
+    const int x = place.x + kBlock * (block % 8), y = place.y + kBlock * (block / 8);
+    float* at = state + static_cast<std::size_t>(block) * 16 * (2 + b.channels);
+    if (kChannels == 3 && x + kBlock <= b.width && y + kBlock <= b.height) {
+      load_rgb_block(args, x, y, at, sums);
+    } else {
+      load_any_block(args, x, y, at, totals);
+    }
+  }
+  for (int c = 0; c < 4 && kChannels == 3; ++c) {
+    totals[c] += (sums[c][0] + sums[c][1]) + (sums[c][2] + sums[c][3]);
   }
 }
 
@@ -59,12 +109,20 @@ AVATAR_RT_INLINE void walk(const Stroke& s, std::uint64_t blocks, const Rules& r
                            float* state, std::uint64_t& alive, float* spare, float* out) {
   const int channels = kChannels != 0 ? kChannels : channels_;
   const F threshold = splat(rules.threshold), opaque = splat(rules.opaque);
-  const F l11 = splat(s.l11), l21 = splat(s.l21), l22 = splat(s.l22), level = splat(s.level);
+  const F level = splat(s.level);
+  // what a column and a row of blocks add to (u, v) of the tile's first block
+  alignas(64) float u_column[8], u_row[8], v_row[8];
+  for (int k = 0; k < 8; ++k) {
+    const auto offset = static_cast<float>(kBlock * k);
+    u_column[k] = s.l11 * offset;
+    u_row[k] = s.l21 * offset;
+    v_row[k] = s.l22 * offset;
+  }
   F u_at[kBlockLanes], v_at[kBlockLanes];
   for (int v = 0; v < kBlockLanes; ++v) {
     const F row = load(kRow + v * kWidth);
-    u_at[v] = l11 * load(kColumn + v * kWidth) + (l21 * row + s.u0);
-    v_at[v] = l22 * row + s.v0;
+    u_at[v] = s.l11 * load(kColumn + v * kWidth) + (s.l21 * row + s.u0);
+    v_at[v] = s.l22 * row + s.v0;
   }
   constexpr int kInRegisters = kChannels != 0 ? kChannels : 1;
   Moments<F> moments{};
@@ -77,13 +135,12 @@ AVATAR_RT_INLINE void walk(const Stroke& s, std::uint64_t blocks, const Rules& r
   }
   for (std::uint64_t todo = blocks; todo != 0; todo &= todo - 1) {
     const int block = __builtin_ctzll(todo);
-    const F left = splat(static_cast<float>(kBlock * (block % 8)));
-    const F top = splat(static_cast<float>(kBlock * (block / 8)));
+    const F left = splat(u_column[block % 8]), top = splat(u_row[block / 8]);
+    const F down = splat(v_row[block / 8]);
     float* at = state + static_cast<std::size_t>(block) * 16 * (2 + channels);
     unsigned any = 0;
     for (int v = 0; v < kBlockLanes; ++v, at += kWidth) {
-      const F u = l11 * left + (l21 * top + u_at[v]);
-      const F w = l22 * top + v_at[v];
+      const F u = (u_at[v] + top) + left, w = v_at[v] + down;
       const F power = (level - u * u) - w * w;
       const F alpha = alpha_of(min(power, splat(kMaxPower)), threshold);
       const F T = load(at), weight = alpha * T, next = T - weight;
@@ -132,15 +189,9 @@ void adjoint_tile(const SplatAdjointArgs& args, int tile, Scratch& scratch, floa
   const auto stride = static_cast<std::size_t>(sum_count(channels));
   float* spare = state + static_cast<std::size_t>(16 * kTileBlocks) * (2 + channels);
   const TilePlace place = place_of(b, tile);
-  float background[kMaxChannels] = {};
-  for (std::uint64_t todo = place.blocks; todo != 0; todo &= todo - 1) {
-    const int block = __builtin_ctzll(todo);
-    load_block(args, place.x + kBlock * (block % 8), place.y + kBlock * (block / 8),
-               state + static_cast<std::size_t>(block) * 16 * (2 + channels), background);
-  }
-  if (args.background != nullptr) {
-    for (int c = 0; c < channels; ++c) args.background[tile * channels + c] = background[c];
-  }
+  float* totals = args.totals + static_cast<std::size_t>(tile) * (channels + 1);
+  for (int c = 0; c <= channels; ++c) totals[c] = 0;
+  load_tile<kChannels>(args, place, state, totals);
   const Collected collected = collect(b, tile, scratch);
   const std::size_t n = collected.count;
   sort_by_depth(scratch, collected);
@@ -191,7 +242,12 @@ void adjoint_tile(const SplatAdjointArgs& args, int tile, Scratch& scratch, floa
       for (std::size_t k = 0; k < stride; ++k) out[k] = sums[k];
     } else {
       out = args.sums + entry.splat * stride;
-      for (std::size_t k = 0; k < stride; ++k) out[k] += sums[k];
+      if constexpr (kChannels != 0) {  // beyond its last sum zero is added to the next Gaussian's
+        constexpr int kSums = sum_count(kChannels);
+        for (int k = 0; k < kSums; k += kWidth) store(out + k, load(out + k) + load(sums + k));
+      } else {
+        for (std::size_t k = 0; k < stride; ++k) out[k] += sums[k];
+      }
     }
   }
 }
