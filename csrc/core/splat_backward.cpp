@@ -14,6 +14,7 @@ namespace avatar_rt {
 namespace {
 
 constexpr std::int64_t kChunk = 2048;  // Gaussians that are taken back together
+constexpr std::size_t kMostPartial = std::size_t{1} << 26;  // floats in the entries' slots: 256 MiB
 
 int tile_count(const BlendArgs& args) { return args.region.columns * args.region.rows; }
 
@@ -75,8 +76,12 @@ void ViewSums::find_in_region(const BlendArgs& args, int threads, Pixels pixels,
     state_.emplace_back().reserve(splat_adjoint_floats(args.channels));
   }
   // One thread adds to the Gaussians' sums in the order of tiles; several leave what they find in
-  // the entries' slots, whence it is added in that order. The bits are the same.
-  const bool alone = threads == 1;
+  // the entries' slots, whence it is added in that order. The bits are the same, so that a picture
+  // with too many entries may be left to one.
+  std::size_t slots = 0;
+  for (std::size_t k = 0; k < segments; ++k) slots += args.segments[k].used;
+  const bool alone = threads == 1 || slots * stride > kMostPartial;
+  if (alone) threads = 1;
   std::vector<float*> partial(segments);
   while (!alone && partial_.size() < segments) partial_.emplace_back();
   for (std::size_t k = 0; !alone && k < segments; ++k) {

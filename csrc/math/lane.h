@@ -30,7 +30,8 @@ AVATAR_RT_INLINE I load(const std::int32_t* p) {
 }
 AVATAR_RT_INLINE void store(float* p, F v) { std::memcpy(p, &v, sizeof v); }
 AVATAR_RT_INLINE void store(std::int32_t* p, I v) { std::memcpy(p, &v, sizeof v); }
-AVATAR_RT_INLINE F splat(float x) { return F{} + x; }
+// x - 0 is x, which x + 0 is not where x is -0: the compiler leaves the former out
+AVATAR_RT_INLINE F splat(float x) { return x - F{}; }
 AVATAR_RT_INLINE I splat(std::int32_t x) { return I{} + x; }
 AVATAR_RT_INLINE F clamp(F v, F low, F high) { return min(max(v, low), high); }
 AVATAR_RT_INLINE I clamp(I v, I low, I high) { return min(max(v, low), high); }

@@ -99,28 +99,37 @@ def project(i: Inputs) -> tuple[Tensor, Tensor, Tensor]:
     return torch.stack([fx * u + cx, fy * v + cy], 1), flat, z
 
 
-def splat(i: Inputs, centres_out: list[Tensor] | None = None) -> tuple[Tensor, Tensor]:
-    """→ image (H, W, C), alpha (H, W). Gaussians with a number that is not finite take no part.
-    centres_out receives the pixel centres (N, 2), their gradient retained."""
-    centres, flat, depth = project(i)
-    if centres_out is not None:
-        centres.retain_grad()
-        centres_out.append(centres)
-    colors = shade(i)
+@dataclass(frozen=True)
+class Rules:
+    """The thresholds of splatting."""
+
+    alpha_min: float = ALPHA_MIN
+    alpha_max: float = ALPHA_MAX
+    transmittance_min: float = TRANSMITTANCE_MIN
+
+
+EXACT = Rules()
+
+
+def blend(
+    centres: Tensor, flat: Tensor, depth: Tensor, colors: Tensor, i: Inputs, rules: Rules = EXACT
+) -> tuple[Tensor, Tensor]:
+    """→ image (H, W, C), alpha (H, W) of what project() and shade() gave. Gaussians with a number
+    that is not finite take no part."""
     y, x = np.mgrid[: i.height, : i.width] + 0.5
     pixels = torch.from_numpy(np.stack([x, y], -1))
     T = torch.ones(i.height, i.width, dtype=torch.float64)
     image = torch.zeros(i.height, i.width, colors.shape[1], dtype=torch.float64)
-    inverse = torch.linalg.inv(flat.nan_to_num(1.0))
+    sound = flat.detach().flatten(1).isfinite().all(1) & centres.detach().isfinite().all(1)
     for n in torch.argsort(depth, stable=True).tolist():
-        if not depth[n] >= NEAR or not i.opacities[n] >= ALPHA_MIN:
+        if not (depth[n] >= NEAR and i.opacities[n] >= rules.alpha_min and sound[n]):
             continue
         d = pixels - centres[n]
-        distance = torch.einsum("hwa,ab,hwb->hw", d, inverse[n], d)
+        distance = torch.einsum("hwa,ab,hwb->hw", d, torch.linalg.inv(flat[n]), d)
         raw = i.opacities[n].clamp_max(1.0) * torch.exp(-0.5 * distance)
-        kept = (raw >= ALPHA_MIN) & (T >= TRANSMITTANCE_MIN)
+        kept = (raw >= rules.alpha_min) & (rules.transmittance_min <= T)
         # a clamped alpha stands still
-        alpha = torch.where(kept, raw.clamp_max(ALPHA_MAX), torch.zeros_like(raw))
+        alpha = torch.where(kept, raw.clamp_max(rules.alpha_max), torch.zeros_like(raw))
         image = image + (alpha * T)[..., None] * colors[n]
         T = T * (1 - alpha)
     if i.background is not None:
@@ -128,8 +137,23 @@ def splat(i: Inputs, centres_out: list[Tensor] | None = None) -> tuple[Tensor, T
     return image, 1 - T
 
 
+def splat(
+    i: Inputs, rules: Rules = EXACT, centres_out: list[Tensor] | None = None
+) -> tuple[Tensor, Tensor]:
+    """→ image (H, W, C), alpha (H, W). centres_out receives the pixel centres (N, 2), which then
+    keep their gradient."""
+    centres, flat, depth = project(i)
+    if centres_out is not None:
+        centres.retain_grad()
+        centres_out.append(centres)
+    return blend(centres, flat, depth, shade(i), i, rules)
+
+
 def gradients(
-    arrays: dict[str, Any], image_gradient: Any, alpha_gradient: Any | None = None
+    arrays: dict[str, Any],
+    image_gradient: Any,
+    alpha_gradient: Any | None = None,
+    rules: Rules = EXACT,
 ) -> dict[str, Any]:
     """∂L/∂ of every floating array of Inputs (NumPy in and out, float64), and of means2d, for
     L = Σ image·image_gradient + Σ alpha·alpha_gradient."""
@@ -140,7 +164,7 @@ def gradients(
         else:
             tensors[name] = value
     centres: list[Tensor] = []
-    image, alpha = splat(Inputs(**tensors), centres)
+    image, alpha = splat(Inputs(**tensors), rules, centres)
     loss = (image * torch.from_numpy(np.asarray(image_gradient, np.float64))).sum()
     if alpha_gradient is not None:
         loss = loss + (alpha * torch.from_numpy(np.asarray(alpha_gradient, np.float64))).sum()
