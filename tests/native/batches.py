@@ -13,6 +13,15 @@ from tests.native.gradient_reference import EXACT, Rules
 from tests.native.reference import Splats
 from tests.native.scenes import random_scene
 
+WITHIN = 1e-3
+# how far a threshold must move to be surely on the other side of what float32 made of a pixel
+BAND = 3e-4
+LOOSE = Rules(EXACT.alpha_min * (1 - BAND), EXACT.alpha_max * (1 - BAND), 0.0)
+TIGHT = Rules(
+    EXACT.alpha_min * (1 + BAND), EXACT.alpha_max * (1 + BAND),
+    EXACT.transmittance_min * (1 + BAND),
+)  # fmt: skip
+
 GAUSSIANS = ("means", "quats", "scales", "covars", "opacities", "colors")
 
 
@@ -112,3 +121,21 @@ def norm(values: Array) -> float:
 def relative(got: Array, want: Array) -> float:
     """The norm of the difference over the norm of what is wanted."""
     return norm(floats64(got) - want) / max(norm(want), 1e-12)
+
+
+def check(arguments: dict[str, Any], loss: dict[str, Any], got: dict[str, Any]) -> None:
+    """Every gradient within WITHIN of float64's, and besides as far as it moves where pixels that
+    lie on a threshold fall to its other side."""
+    want = expected(arguments, loss)
+    loose = tight = None
+    for name, value in want.items():
+        error = norm(got[name] - value)
+        size = norm(value)
+        if name == "viewmats":  # sums over all Gaussians that may cancel
+            size = max(size, 0.1 * float(np.abs(want["means"]).sum()))
+        if error <= WITHIN * size:
+            continue
+        if loose is None or tight is None:
+            loose, tight = expected(arguments, loss, LOOSE), expected(arguments, loss, TIGHT)
+        flips = norm(loose[name] - value) + norm(tight[name] - value)
+        assert error <= WITHIN * size + flips, f"{name}: {error / size:.1e}, {flips / size:.1e}"

@@ -116,22 +116,24 @@ def blend(
 ) -> tuple[Tensor, Tensor]:
     """→ image (H, W, C), alpha (H, W) of what project() and shade() gave. Gaussians with a number
     that is not finite take no part."""
-    y, x = np.mgrid[: i.height, : i.width] + 0.5
-    pixels = torch.from_numpy(np.stack([x, y], -1))
-    T = torch.ones(i.height, i.width, dtype=torch.float64)
-    image = torch.zeros(i.height, i.width, colors.shape[1], dtype=torch.float64)
     sound = flat.detach().flatten(1).isfinite().all(1) & centres.detach().isfinite().all(1)
-    for n in torch.argsort(depth, stable=True).tolist():
-        if not (depth[n] >= NEAR and i.opacities[n] >= rules.alpha_min and sound[n]):
-            continue
-        d = pixels - centres[n]
-        distance = torch.einsum("hwa,ab,hwb->hw", d, torch.linalg.inv(flat[n]), d)
-        raw = i.opacities[n].clamp_max(1.0) * torch.exp(-0.5 * distance)
-        kept = (raw >= rules.alpha_min) & (rules.transmittance_min <= T)
-        # a clamped alpha stands still
-        alpha = torch.where(kept, raw.clamp_max(rules.alpha_max), torch.zeros_like(raw))
-        image = image + (alpha * T)[..., None] * colors[n]
-        T = T * (1 - alpha)
+    drawn = sound & (depth >= NEAR) & (i.opacities >= rules.alpha_min)
+    nearest_first = torch.argsort(depth, stable=True)
+    order = nearest_first[drawn[nearest_first]]
+    y, x = (torch.from_numpy(a) for a in np.mgrid[: i.height, : i.width] + 0.5)
+    conic = torch.linalg.inv(flat[order])[:, None, None]
+    dx, dy = x - centres[order, 0, None, None], y - centres[order, 1, None, None]
+    distance = conic[..., 0, 0] * dx * dx + conic[..., 1, 1] * dy * dy
+    distance = distance + 2 * conic[..., 0, 1] * dx * dy
+    raw = i.opacities[order, None, None].clamp_max(1.0) * torch.exp(-0.5 * distance)
+    # a clamped alpha stands still
+    alpha = torch.where(raw >= rules.alpha_min, raw.clamp_max(rules.alpha_max), 0.0)
+    # a pixel's transmittance only falls: it is closed behind the first that takes it too low
+    before = torch.cat([torch.ones(1, *x.shape, dtype=x.dtype), (1 - alpha).cumprod(0)])[:-1]
+    alpha = torch.where(before.detach() >= rules.transmittance_min, alpha, 0.0)
+    through = torch.cat([torch.ones(1, *x.shape, dtype=x.dtype), (1 - alpha).cumprod(0)])
+    image = torch.einsum("nhw,nc->hwc", alpha * through[:-1], colors[order])
+    T = through[-1]
     if i.background is not None:
         image = image + T[..., None] * i.background
     return image, 1 - T
