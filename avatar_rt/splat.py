@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from avatar_rt import _core
-from avatar_rt.arrays import F32, F64, floats32, floats64
+from avatar_rt.arrays import F32, F64, Array, floats32, floats64
 from avatar_rt.errors import BackendError, ParameterError
 from avatar_rt.types import Backend, Quality
 
@@ -79,14 +79,13 @@ def rasterize(
     return (images, alphas) if batch is not None else (images[0], alphas[0])
 
 
-def _batch_of(
-    gaussians: list[F32], camera: tuple[F64, F64], sh_degree: int | None
-) -> int | None:
+def _batch_of(gaussians: list[F32], camera: tuple[F64, F64], sh_degree: int | None) -> int | None:
     """B, where an array has that axis. Raises ParameterError where two disagree."""
     names = ("means", "quats", "scales", "opacities", "colors", "viewmat", "K")
     plain = (2, 2, 2, 1, 2 if sh_degree is None else 3, 2, 2)
     batch, first = None, ""
-    for name, axes, array in zip(names, plain, (*gaussians, *camera), strict=True):
+    arrays: list[Array] = [*gaussians, *camera]
+    for name, axes, array in zip(names, plain, arrays, strict=True):
         if array.ndim != axes + 1:
             continue
         if batch is None:

@@ -1,4 +1,4 @@
-"""Batches of random views, the native gradients of each, and the float64 ones beside them."""
+"""Batches of random views and the native gradients of each."""
 
 from __future__ import annotations
 
@@ -7,20 +7,10 @@ from typing import Any
 import numpy as np
 
 from avatar_rt import _core
-from avatar_rt.arrays import F64, Array, floats32, floats64
-from tests.native import gradient_reference, reference
-from tests.native.gradient_reference import EXACT, Rules
+from avatar_rt.arrays import floats32
+from tests.native import reference
 from tests.native.reference import Splats
 from tests.native.scenes import random_scene
-
-WITHIN = 1e-3
-# how far a threshold must move to be surely on the other side of what float32 made of a pixel
-BAND = 3e-4
-LOOSE = Rules(EXACT.alpha_min * (1 - BAND), EXACT.alpha_max * (1 - BAND), 0.0)
-TIGHT = Rules(
-    EXACT.alpha_min * (1 + BAND), EXACT.alpha_max * (1 + BAND),
-    EXACT.transmittance_min * (1 + BAND),
-)  # fmt: skip
 
 GAUSSIANS = ("means", "quats", "scales", "covars", "opacities", "colors")
 
@@ -51,7 +41,7 @@ def with_covariances(scene: Splats) -> dict[str, Any]:
 
 
 def many_views(seed: int, views: int, shared: tuple[str, ...] = (), **scene: Any) -> dict[str, Any]:
-    """`views` random scenes through as many cameras; the arrays named in `shared` are the first's."""
+    """`views` random scenes through as many cameras; arrays named in `shared` are the first's."""
     each = [one_view(random_scene(seed + v, **scene)) for v in range(views)]
     out = dict(each[0])
     for name in (*GAUSSIANS, "viewmats", "Ks"):
@@ -75,67 +65,23 @@ def losses(arguments: dict[str, Any], seed: int, with_alpha: bool = True) -> dic
 
 def backward(arguments: dict[str, Any], loss: dict[str, Any], **more: Any) -> dict[str, Any]:
     """_core.splat_backward, which draws the pictures itself."""
-    return dict(_core.splat_backward(**{**arguments, **loss, "images": None, "alphas": None, **more}))
+    return dict(
+        _core.splat_backward(**{**arguments, **loss, "images": None, "alphas": None, **more})
+    )
 
 
-def expected(
-    arguments: dict[str, Any], loss: dict[str, Any], rules: Rules = EXACT
-) -> dict[str, F64]:
-    """What backward() should give, in float64; only arrays that have a gradient."""
-    out: dict[str, F64] = {}
-    for v in range(len(arguments["viewmats"])):
-        view = {"viewmat": arguments["viewmats"][v], "K": arguments["Ks"][v]}
-        own = set()
-        for name in GAUSSIANS:
-            value = arguments[name]
-            axes = 1 if name == "opacities" else 2
-            axes += name == "colors" and arguments["sh_degree"] is not None
-            if value is not None and value.ndim > axes:
-                own.add(name)
-                value = value[v]
-            view[name] = value
-        for name in ("width", "height", "background", "sh_degree"):
-            view[name] = arguments[name]
-        alpha = loss["alpha_gradients"]
-        got = gradient_reference.gradients(
-            view, loss["image_gradients"][v], None if alpha is None else alpha[v], rules
-        )
-        for name, value in got.items():
-            if name in ("image", "alpha"):
-                continue
-            if name in own or name in ("viewmat", "means2d"):
-                key = "viewmats" if name == "viewmat" else name
-                whole = np.zeros((len(arguments["viewmats"]), *value.shape))
-                out.setdefault(key, whole)[v] = value
-            else:
-                out[name] = out.get(name, np.zeros(value.shape)) + value
-    if "viewmats" in out:
-        out["viewmats"][:, 3] = 0
-    return out
+KINDS = ("c1", "c3", "c5", "covars", "sh0", "sh1", "sh2", "sh3")
 
 
-def norm(values: Array) -> float:
-    return float(np.linalg.norm(floats64(values)))
-
-
-def relative(got: Array, want: Array) -> float:
-    """The norm of the difference over the norm of what is wanted."""
-    return norm(floats64(got) - want) / max(norm(want), 1e-12)
-
-
-def check(arguments: dict[str, Any], loss: dict[str, Any], got: dict[str, Any]) -> None:
-    """Every gradient within WITHIN of float64's, and besides as far as it moves where pixels that
-    lie on a threshold fall to its other side."""
-    want = expected(arguments, loss)
-    loose = tight = None
-    for name, value in want.items():
-        error = norm(got[name] - value)
-        size = norm(value)
-        if name == "viewmats":  # sums over all Gaussians that may cancel
-            size = max(size, 0.1 * float(np.abs(want["means"]).sum()))
-        if error <= WITHIN * size:
-            continue
-        if loose is None or tight is None:
-            loose, tight = expected(arguments, loss, LOOSE), expected(arguments, loss, TIGHT)
-        flips = norm(loose[name] - value) + norm(tight[name] - value)
-        assert error <= WITHIN * size + flips, f"{name}: {error / size:.1e}, {flips / size:.1e}"
+def scene_arguments(kind: str, seed: int) -> dict[str, Any]:
+    """One of the ways in which splat may be called."""
+    background = np.array([0.2, 0.7, 0.4, 0.1, 0.9], np.float32)
+    if kind.startswith("sh"):
+        return {
+            **with_harmonics(random_scene(seed), int(kind[2:]), seed),
+            "background": background[:3],
+        }
+    if kind == "covars":
+        return with_covariances(random_scene(seed))
+    channels = int(kind[1:])
+    return one_view(random_scene(seed, channels=channels), background=background[:channels])

@@ -159,10 +159,23 @@ def gradients(
 ) -> dict[str, Any]:
     """∂L/∂ of every floating array of Inputs (NumPy in and out, float64), and of means2d, for
     L = Σ image·image_gradient + Σ alpha·alpha_gradient."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # so small, that a second thread only waits
+    try:
+        return _gradients(arrays, image_gradient, alpha_gradient, rules)
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _gradients(
+    arrays: dict[str, Any], image_gradient: Any, alpha_gradient: Any | None, rules: Rules
+) -> dict[str, Any]:
     tensors: dict[str, Any] = {}
     for name, value in arrays.items():
         if isinstance(value, np.ndarray):
-            tensors[name] = torch.from_numpy(np.array(value, np.float64)).requires_grad_(name != "K")
+            tensors[name] = torch.from_numpy(np.array(value, np.float64)).requires_grad_(
+                name != "K"
+            )
         else:
             tensors[name] = value
     centres: list[Tensor] = []

@@ -50,7 +50,7 @@ def test_harmonics_agree_with_float64(degree: int) -> None:
     scene = random_scene(30 + degree)
     arguments = with_harmonics(scene, degree, degree)
     images, alphas = _core.splat(**arguments)
-    tensors = {
+    tensors: dict[str, Any] = {
         k: torch.from_numpy(np.float64(v)) if isinstance(v, np.ndarray) else v
         for k, v in scene.arrays().items()
     }
@@ -89,7 +89,7 @@ def test_the_public_call_takes_batches() -> None:
     # one pose, one camera, harmonics
     sh = with_harmonics(random_scene(40), 1, 0)
     image, alpha = avatar_rt.rasterize(
-        *(sh[n] for n in names[:5]), sh["viewmats"][0], sh["Ks"][0], 61, 47, sh_degree=1
+        **{n: sh[n] for n in names}, viewmat=sh["viewmats"][0], K=sh["Ks"][0], sh_degree=1
     )
     np.testing.assert_array_equal(image, _core.splat(**sh)[0][0])
     assert alpha.shape == (47, 61)

@@ -21,35 +21,19 @@ from avatar_rt import _core
 from avatar_rt.arrays import floats32
 from tests.native import gradient_reference as slow
 from tests.native.batches import (
+    KINDS,
     backward,
-    check,
-    expected,
     losses,
     many_views,
     one_view,
-    relative,
+    scene_arguments,
     with_covariances,
     with_harmonics,
 )
+from tests.native.gradient_check import check, expected, relative
 from tests.native.scenes import random_scene
 
 ROOT = Path(__file__).resolve().parents[2]
-
-
-def scene_arguments(kind: str, seed: int) -> dict[str, Any]:
-    """One of the ways in which splat may be called."""
-    background = np.array([0.2, 0.7, 0.4, 0.1, 0.9], np.float32)
-    if kind.startswith("sh"):
-        return {
-            **with_harmonics(random_scene(seed), int(kind[2:]), seed), "background": background[:3]
-        }
-    if kind == "covars":
-        return with_covariances(random_scene(seed))
-    channels = int(kind[1:])
-    return one_view(random_scene(seed, channels=channels), background=background[:channels])
-
-
-KINDS = ("c1", "c3", "c5", "covars", "sh0", "sh1", "sh2", "sh3")
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -69,8 +53,7 @@ _BACKWARD_ALL = """
 import sys
 import numpy as np
 from avatar_rt import _core
-from tests.native.batches import backward, losses
-from tests.native.test_splat_backward import KINDS, scene_arguments
+from tests.native.batches import KINDS, backward, losses, scene_arguments
 assert _core.isa() == sys.argv[1], _core.isa()
 out = {}
 for kind in KINDS:
@@ -146,7 +129,7 @@ def test_the_reference_agrees_with_its_own_finite_differences() -> None:
     gradients = slow.gradients(scene, weight, alpha_weight, rules)
 
     def value(changed: dict[str, Any]) -> float:
-        tensors = {
+        tensors: dict[str, Any] = {
             k: torch.from_numpy(v) if isinstance(v, np.ndarray) else v for k, v in changed.items()
         }
         image, alpha = slow.splat(slow.Inputs(**tensors), rules)

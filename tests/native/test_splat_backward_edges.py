@@ -1,4 +1,4 @@
-"""splat_backward where scenes are strange: clamped, hidden, broken, empty; and what must not matter."""
+"""splat_backward where scenes are strange, clamped, broken or empty; and what must not matter."""
 
 from __future__ import annotations
 
@@ -9,16 +9,8 @@ import pytest
 
 from avatar_rt import _core
 from avatar_rt.arrays import floats32
-from tests.native.batches import (
-    backward,
-    check,
-    expected,
-    losses,
-    many_views,
-    one_view,
-    relative,
-    with_harmonics,
-)
+from tests.native.batches import backward, losses, many_views, one_view, with_harmonics
+from tests.native.gradient_check import check, expected, relative
 from tests.native.scenes import random_scene
 
 NAMES = ("means", "quats", "scales", "opacities", "colors")
