@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "core/canvas.h"
+#include "core/chain.h"
 #include "core/renderer.h"
 #include "math/constants.h"
 
@@ -71,16 +72,14 @@ void rasterize_colors_adjoint(const GaussianView& gaussians, const CameraView& c
     const auto gather = [&](int k) {
       const Segment& segment = args.segments[k];
       for (int tile = 0; tile < tile_count(args.region); ++tile) {
-        const std::uint32_t end = segment.cursors[tile];
-        for (std::uint32_t slot = static_cast<std::uint32_t>(tile) * kPage; slot != end;) {
+        scalar::for_slots(segment, tile, [&](std::uint32_t slot) __attribute__((always_inline)) {
           const std::size_t splat = segment.entries[slot].splat;
           const float* sums = partial_data[static_cast<std::size_t>(k)] + slot * stride;
           weight_sum[splat] += sums[0];
           for (std::size_t c = 0; c < channels; ++c) {
             color_gradient[splat * channels + c] += sums[1 + c];
           }
-          if (++slot % kPage == kPage - 1) slot = segment.entries[slot].splat;
-        }
+        });
       }
     };
     backend().parallel(

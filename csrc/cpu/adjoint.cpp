@@ -1,5 +1,6 @@
 // The transpose of blending in the colours: each splat gathers the picture's gradient with the very
 // weights that it was blended with.
+#include "core/chain.h"
 #include "cpu/stages.h"
 #include "cpu/tile.h"
 #include "math/constants.h"
@@ -41,12 +42,9 @@ void blend_adjoint(const AdjointArgs& args, int tile, Scratch& scratch) {
   // where each collected entry sits in its segment, in the order that sort_tile() found them
   std::size_t found = 0;
   for (int k = 0; k < b.segment_count; ++k) {
-    const Segment& segment = b.segments[k];
-    const std::uint32_t end = segment.cursors[tile];
-    for (std::uint32_t slot = static_cast<std::uint32_t>(tile) * kPage; slot != end;) {
+    for_slots(b.segments[k], tile, [&](std::uint32_t slot) __attribute__((always_inline)) {
       scratch.sorted[found++] = static_cast<std::uint64_t>(k) << 32 | slot;
-      if (++slot % kPage == kPage - 1 && slot != end) slot = segment.entries[slot].splat;
-    }
+    });
   }
   for (std::size_t i = 0; i < n; ++i) {
     float* slot = args.partial[scratch.sorted[i] >> 32] +

@@ -50,8 +50,7 @@ AVATAR_RT_INLINE void load_rgb_block(const SplatAdjointArgs& args, int x, int y,
   const auto width = static_cast<std::size_t>(args.blend->width);
   const auto split = [](const float* p, F4(&out)[3]) __attribute__((always_inline)) {
     const F4 a = load4(p), b = load4(p + 4), c = load4(p + 8);  // rgbr gbrg brgb
-    const F4 ab = __builtin_shufflevector(a, b, 0, 3, 6, 6), bc = __builtin_shufflevector(b, c, 2, 2, 5, 5);
-    out[0] = __builtin_shufflevector(ab, bc, 0, 1, 2, 6);
+    out[0] = __builtin_shufflevector(__builtin_shufflevector(a, b, 0, 3, 6, 6), c, 0, 1, 2, 5);
     out[1] = __builtin_shufflevector(__builtin_shufflevector(a, b, 1, 4, 7, 7), c, 0, 1, 2, 6);
     out[2] = __builtin_shufflevector(__builtin_shufflevector(a, b, 2, 5, 5, 5), c, 0, 1, 4, 7);
   };
