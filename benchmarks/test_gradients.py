@@ -118,9 +118,7 @@ def relative(got: F32, want: Any) -> float:
 
 @pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize(("gaussians", "size"), SCENES)
-def test_ratio(
-    gaussians: int, size: int, threads: int, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_ratio(gaussians: int, size: int, threads: int, capsys: pytest.CaptureFixture[str]) -> None:
     """Forward and backward together against forward alone, taken in turns."""
     arguments, wanted = scene(gaussians, size), target(gaussians, size)
     alone, together = [], []

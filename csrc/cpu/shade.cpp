@@ -6,8 +6,8 @@
 
 namespace avatar_rt::AVATAR_RT_ISA {
 
-// max(Σ basis·coefficient + ½, 0), the basis at the direction from the eye; NaN stays NaN, and the
-// Gaussian is then skipped.
+// max(Σ basis·coefficient + ½, 0), the basis at the direction from the eye. What is not finite stays
+// so (-inf as NaN), and the Gaussian is then skipped.
 void shade(const ShadeArgs& args, std::int64_t first, std::int64_t last) {
   for (std::int64_t i = first; i < last; i += kWidth) {
     const int lanes = static_cast<int>(last - i < kWidth ? last - i : kWidth);
@@ -30,7 +30,7 @@ void shade(const ShadeArgs& args, std::int64_t first, std::int64_t last) {
       const F4 end = {sh[3 * b], sh[3 * b + 1], sh[3 * b + 2], 0};
       sum += at[b][k] * end;
       float* out = args.colors + 3 * (i + k);
-      for (int c = 0; c < 3; ++c) out[c] = sum[c] < 0 ? 0 : sum[c];
+      for (int c = 0; c < 3; ++c) out[c] = sum[c] < 0 ? 0 * sum[c] : sum[c];
     }
   }
 }

@@ -61,12 +61,13 @@ def test_harmonics_agree_with_float64(degree: int) -> None:
     assert reference.psnr(alphas[0], alpha.numpy()) > 60
 
 
-def test_harmonics_that_are_not_finite_leave_their_gaussian_out() -> None:
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_harmonics_that_are_not_finite_leave_their_gaussian_out(value: float) -> None:
     scene = random_scene(33)
     arguments = with_harmonics(scene, 2, 0)
     keep = np.arange(60) != 7
     broken = arguments["colors"].copy()
-    broken[7, 4, 1] = np.nan
+    broken[7, 4, 1] = value
     one = _core.splat(**{**arguments, "colors": broken})
     names = ("means", "quats", "scales", "opacities", "colors")
     two = _core.splat(**{**arguments, **{n: arguments[n][keep] for n in names}})
