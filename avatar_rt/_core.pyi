@@ -27,6 +27,7 @@ def cuda_status() -> str:
 class Splatted(tuple[F32, F32]):
     """What rasterize returns: the pair (image, alpha), and beside it a count."""
 
+    def __new__(cls, parts: tuple[F32, F32, int]) -> Splatted: ...
     @property
     def image(self) -> F32: ...
     @property
@@ -34,6 +35,18 @@ class Splatted(tuple[F32, F32]):
     @property
     def skipped(self) -> int:
         """Gaussians left out because a number of theirs was not finite."""
+
+class SplattedViews(tuple[F32, F32]):
+    """What splat returns: the pair (images, alphas), and beside it a count for each view. At run
+    time it is a Splatted too."""
+
+    @property
+    def image(self) -> F32: ...
+    @property
+    def alpha(self) -> F32: ...
+    @property
+    def skipped(self) -> I64:
+        """(B,): as Splatted.skipped."""
 
 def rasterize(
     means: F32,
@@ -86,7 +99,7 @@ def splat(
     background: F32 | None,
     quality: Quality,
     threads: int,
-) -> tuple[F32, F32]:
+) -> SplattedViews:
     """`rasterize` for B views: viewmats (B, 4, 4), Ks (B, 3, 3) → images (B, H, W, C), alphas
     (B, H, W).
 
@@ -131,14 +144,14 @@ def splat_backward(
     width: int,
     height: int,
     background: F32 | None,
-    quality: Quality,
     image_gradients: F32,
     alpha_gradients: F32 | None,
     images: F32 | None,
     alphas: F32 | None,
     threads: int,
 ) -> SplatGradients:
-    """The way back through `splat`, from ∂loss/∂images (B, H, W, C) and ∂loss/∂alphas (B, H, W).
+    """The way back through `splat` of quality "exact", from ∂loss/∂images (B, H, W, C) and
+    ∂loss/∂alphas (B, H, W).
 
     images and alphas are what `splat` returned for these very arguments; where they are None they
     are drawn again. An alpha clamped at 0.99 passes nothing to its exponent and opacity, one below

@@ -27,7 +27,7 @@ def rasterize(
     quality: Quality = "exact",
     backend: Backend = "auto",
     threads: int = 0,
-) -> tuple[F32, F32]:
+) -> _core.Splatted | _core.SplattedViews:
     """Splat N Gaussians of C channels into a picture, or into B pictures.
 
     means (N, 3), metres; quats (N, 4) wxyz, of any length but zero; scales (N, 3), plain standard
@@ -41,14 +41,18 @@ def rasterize(
     Any of the arrays but background may have a leading axis of B: many cameras of one pose, many
     poses before one camera, or both. Those without it are shared by all B pictures.
 
-    Returns image (H, W, C) float32, premultiplied and over `background` where one is given, and
-    alpha (H, W) float32; (B, H, W, C) and (B, H, W) where an array has that axis.
+    Returns the pair of image (H, W, C) float32, premultiplied and over `background` where one is
+    given, and alpha (H, W) float32; (B, H, W, C) and (B, H, W) where an array has that axis. Its
+    attribute `skipped` counts the Gaussians that were left out because a number of theirs is not
+    finite; (B,) int64 for B pictures.
 
     The rules are those of 3D Gaussian splatting (Kerbl et al. 2023): EWA projection with a 0.3 px²
     low-pass, alpha clamped at 0.99 and skipped below 1/255, blending stopped once transmittance has
     fallen below 1e-4, nothing nearer than 0.01 m. A Gaussian reaches as far as its alpha is 1/255,
-    not three sigma. One with a number that is not finite is skipped. "fast" relaxes the
-    thresholds of alpha (1.5/255) and transmittance (5e-3).
+    not three sigma. One with a number that is not finite, in front of the camera, is skipped and
+    spoils no other. Opacities at or below 0 draw nothing, those above 1 count as 1; a negative
+    scale draws what its magnitude draws. "fast" relaxes the thresholds of alpha (1.5/255) and
+    transmittance (5e-3).
 
     Raises ParameterError, naming the argument, for a wrong shape or range; BackendError for a
     backend that this build or machine does not have.
@@ -70,13 +74,15 @@ def rasterize(
                 m, q, s, None, o, c, *camera, width, height, under, quality, threads
             )
         m, q, s, o, c = gaussians
-        images, alphas = _core.splat(
+        views = _core.splat(
             m, q, s, None, o, c, sh_degree, *_one_per_view(camera, batch or 1), width, height,
             under, quality, threads,
         )  # fmt: skip
     except ValueError as error:
         raise ParameterError(str(error)) from None
-    return (images, alphas) if batch is not None else (images[0], alphas[0])
+    if batch is not None:
+        return views
+    return _core.Splatted((views.image[0], views.alpha[0], int(views.skipped[0])))
 
 
 def _batch_of(gaussians: list[F32], camera: tuple[F64, F64], sh_degree: int | None) -> int | None:

@@ -27,7 +27,7 @@ SCENES = [(20_000, 512), (78_000, 256), (78_000, 512), (78_000, 1024)]
 
 @cache
 def scene(gaussians: int, size: int) -> dict[str, Any]:
-    """_core.splat's arguments for the posed head seen once."""
+    """The arguments of both directions for the posed head seen once."""
     renderer = Renderer(synthetic_head(gaussians))
     camera, g = renderer.camera(width=size, height=size), renderer.avatar.gaussians
     means, covars = renderer.gaussians(moving_faces(10)[3])
@@ -35,7 +35,7 @@ def scene(gaussians: int, size: int) -> dict[str, Any]:
         "means": means, "quats": None, "scales": None, "covars": covars, "opacities": g.opacities,
         "colors": floats32(g.colors.reshape(gaussians, 3)), "sh_degree": None,
         "viewmats": camera.viewmat[None], "Ks": camera.K[None], "width": size, "height": size,
-        "background": None, "quality": "exact",
+        "background": None,
     }  # fmt: skip
 
 
@@ -44,11 +44,11 @@ def target(gaussians: int, size: int) -> F32:
     """The same view of the face at rest: what a step of training would pull towards."""
     renderer = Renderer(synthetic_head(gaussians))
     means, covars = renderer.gaussians(moving_faces(10)[0])
-    return _core.splat(**{**scene(gaussians, size), "means": means, "covars": covars}, threads=0)[0]
+    return forward({**scene(gaussians, size), "means": means, "covars": covars}, 0)[0]
 
 
 def forward(arguments: dict[str, Any], threads: int) -> tuple[F32, F32]:
-    return _core.splat(**arguments, threads=threads)
+    return _core.splat(**arguments, quality="exact", threads=threads)
 
 
 def both(arguments: dict[str, Any], threads: int, wanted: F32) -> tuple[F32, dict[str, Any]]:

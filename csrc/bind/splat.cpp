@@ -135,7 +135,7 @@ struct Batch {
   }
 };
 
-std::pair<Floats, Floats> splat_py(
+py::object splat_py(
     const py::object& means, const py::object& quats, const py::object& scales,
     const py::object& covars, const py::object& opacities, const py::object& colors,
     const py::object& sh_degree, const py::object& viewmats, const py::object& Ks, int width,
@@ -145,11 +145,14 @@ std::pair<Floats, Floats> splat_py(
   const SplatBatch& b = batch.view;
   Floats images({b.views, height, width, b.channels}), alphas({b.views, height, width});
   float *image_data = images.mutable_data(), *alpha_data = alphas.mutable_data();
+  py::array_t<std::int64_t> skipped(b.views);
+  std::int64_t* skipped_data = skipped.mutable_data();
   {
     py::gil_scoped_release release;
-    splat(b, image_data, alpha_data);
+    splat(b, image_data, alpha_data, skipped_data);
   }
-  return {images, alphas};
+  return py::module_::import("avatar_rt._core")
+      .attr("Splatted")(py::make_tuple(images, alphas, skipped));
 }
 
 // Zeros like `like`; NumPy takes them from pages that the system has cleared already.
@@ -173,11 +176,10 @@ py::dict backward_py(const py::object& means, const py::object& quats, const py:
                      const py::object& covars, const py::object& opacities,
                      const py::object& colors, const py::object& sh_degree,
                      const py::object& viewmats, const py::object& Ks, int width, int height,
-                     const py::object& background, const std::string& quality_name,
-                     const py::object& image_gradients_, const py::object& alpha_gradients_,
+                     const py::object& background, const py::object& image_gradients_, const py::object& alpha_gradients_,
                      const py::object& images_, const py::object& alphas_, int threads) {
   const Batch batch(means, quats, scales, covars, opacities, colors, sh_degree, viewmats, Ks, width,
-                    height, background, quality_name, threads);
+                    height, background, "exact", threads);
   const SplatBatch& b = batch.view;
   const auto pictures = [&](const py::object& value, const char* name) {
     return array<float>(value, name, {b.views, height, width, b.channels});
@@ -243,7 +245,7 @@ void register_splat(py::module_& module) {
   module.def("splat_backward", &backward_py, py::arg("means"), py::arg("quats"),
              py::arg("scales"), py::arg("covars"), py::arg("opacities"), py::arg("colors"),
              py::arg("sh_degree"), py::arg("viewmats"), py::arg("Ks"), py::arg("width"),
-             py::arg("height"), py::arg("background"), py::arg("quality"),
+             py::arg("height"), py::arg("background"),
              py::arg("image_gradients"), py::arg("alpha_gradients"), py::arg("images"),
              py::arg("alphas"), py::arg("threads"));
 }

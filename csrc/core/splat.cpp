@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <deque>
 
+#include "core/parallel.h"
+
 namespace avatar_rt {
 
 Eye eye_of(const CameraView& camera) {
@@ -45,15 +47,10 @@ void SplatView::prepare(const SplatBatch& batch, int view, int threads) {
            shaded_.data()};
   gaussians.colors = shaded_.data();
   constexpr std::int64_t kChunk = 4096;
-  backend().parallel(
-      threads, static_cast<int>((batch.count + kChunk - 1) / kChunk),
-      [](void* c, int item, int) {
-        const auto& own = *static_cast<SplatView*>(c);
-        const std::int64_t first = item * kChunk;
-        backend().stages->shade(own.shade, first,
-                                std::min(first + kChunk, own.gaussians.count));
-      },
-      this);
+  over_items(threads, static_cast<int>((batch.count + kChunk - 1) / kChunk), [&](int item) {
+    const std::int64_t first = item * kChunk;
+    backend().stages->shade(shade, first, std::min(first + kChunk, batch.count));
+  });
 }
 
 BlendArgs SplatView::blend_args(const SplatBatch& batch, float* image, float* alpha) const {
@@ -78,38 +75,27 @@ std::int64_t SplatView::draw(const SplatBatch& batch, int view, int threads,
       blend, draw, nullptr);
 }
 
-void splat(const SplatBatch& batch, float* images, float* alphas) {
+void splat(const SplatBatch& batch, float* images, float* alphas, std::int64_t* skipped) {
   if (batch.views == 0) return;
   const auto pixels = static_cast<std::size_t>(batch.cameras[0].width) *
                       static_cast<std::size_t>(batch.cameras[0].height);
-  struct Loop {
-    const SplatBatch* batch;
-    float *images, *alphas;
-    std::size_t pixels;
-    std::deque<SplatView> places;
-    int first = 0, threads_each = 1;
-  } loop{&batch, images, alphas, pixels, {}};
-  loop.places.resize(static_cast<std::size_t>(std::min(batch.threads, batch.views)));
-  const auto draw = [](void* c, int item, int worker) {
-    auto& own = *static_cast<Loop*>(c);
-    const int view = own.first + item;
-    const auto at = static_cast<std::size_t>(view) * own.pixels;
-    SplatView& place = own.places[static_cast<std::size_t>(worker)];
-    place.prepare(*own.batch, view, own.threads_each);
+  std::deque<SplatView> places(static_cast<std::size_t>(std::min(batch.threads, batch.views)));
+  const auto draw = [&](int view, int worker, int threads) {
+    const auto at = static_cast<std::size_t>(view) * pixels;
+    SplatView& place = places[static_cast<std::size_t>(worker)];
+    place.prepare(batch, view, threads);
     const BlendArgs blend = place.blend_args(
-        *own.batch, own.images + at * static_cast<std::size_t>(own.batch->channels),
-        own.alphas + at);
-    place.draw(*own.batch, view, own.threads_each, blend, [&](const BlendArgs& args) {
-      place.canvas.blend_tiles(args, own.threads_each);
+        batch, images + at * static_cast<std::size_t>(batch.channels), alphas + at);
+    skipped[view] = place.draw(batch, view, threads, blend, [&](const BlendArgs& args) {
+      place.canvas.blend_tiles(args, threads);
     });
   };
   // whole views side by side as long as every thread has one, then several threads a view
-  const int rest = batch.views % batch.threads;
-  backend().parallel(batch.threads, batch.views - rest, draw, &loop);
-  if (rest == 0) return;
-  loop.first = batch.views - rest;
-  loop.threads_each = batch.threads / rest;
-  backend().parallel(rest, rest, draw, &loop);
+  const int rest = batch.views % batch.threads, whole = batch.views - rest;
+  over_items(batch.threads, whole, [&](int item, int worker) { draw(item, worker, 1); });
+  over_items(rest, rest, [&](int item, int worker) {
+    draw(whole + item, worker, batch.threads / rest);
+  });
 }
 
 }  // namespace avatar_rt

@@ -37,8 +37,8 @@ struct SplatBatch {
   int threads = 1;
 };
 
-// images (B, H, W, C), alphas (B, H, W).
-void splat(const SplatBatch& batch, float* images, float* alphas);
+// images (B, H, W, C), alphas (B, H, W), and per view how many Gaussians were skipped.
+void splat(const SplatBatch& batch, float* images, float* alphas, std::int64_t* skipped);
 
 struct SplatGradients {            // out; all zero at first
   PerView<float> means, quats, scales, covars, opacities, colors;

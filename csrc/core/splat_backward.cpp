@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/chain.h"
+#include "core/parallel.h"
 #include "core/splat.h"
 
 namespace avatar_rt {
@@ -17,14 +18,6 @@ constexpr std::int64_t kChunk = 2048;  // Gaussians that are taken back together
 constexpr std::size_t kMostPartial = std::size_t{1} << 26;  // floats in the entries' slots: 256 MiB
 
 int tile_count(const BlendArgs& args) { return args.region.columns * args.region.rows; }
-
-template <class Work>
-void parallel(int threads, int items, const Work& work) {
-  backend().parallel(
-      threads, items,
-      [](void* c, int item, int worker) { (*static_cast<const Work*>(c))(item, worker); },
-      const_cast<void*>(static_cast<const void*>(&work)));
-}
 
 struct Pixels {
   const float *image, *alpha, *image_gradient, *alpha_gradient;
@@ -96,7 +89,7 @@ void ViewSums::find_in_region(const BlendArgs& args, int threads, Pixels pixels,
                                     alone ? nullptr : partial.data(),
                                     sums.data(),
                                     tile_totals_.data()};
-  parallel(threads, tiles, [&](int tile, int worker) {
+  over_items(threads, tiles, [&](int tile, int worker) {
     backend().stages->splat_adjoint(adjoint, tile, view.canvas.scratch(worker),
                                     state_[static_cast<std::size_t>(worker)].data());
   });
@@ -106,7 +99,7 @@ void ViewSums::find_in_region(const BlendArgs& args, int threads, Pixels pixels,
   }
   if (alone) return;
   // each segment's Gaussians are its own
-  parallel(threads, args.segment_count, [&](int k, int) {
+  over_items(threads, args.segment_count, [&](int k, int) {
     const auto at = static_cast<std::size_t>(k);
     gather(args.segments[at], partial[at], tiles, stride);
   });
@@ -175,7 +168,7 @@ void splat_backward(const SplatBatch& batch, const float* images, const float* a
   for (int first = 0; first < batch.views;) {
     const int together = std::min(batch.threads, batch.views - first);
     const int threads_each = batch.threads / together;
-    parallel(together, together, [&](int item, int) {
+    over_items(together, together, [&](int item, int) {
       const auto at = static_cast<std::size_t>(first + item) * pixels;
       const auto of = [&](const float* data, std::size_t size) {
         return data == nullptr ? nullptr : data + at * size;
@@ -186,7 +179,7 @@ void splat_backward(const SplatBatch& batch, const float* images, const float* a
            of(alpha_gradients, 1)});
     });
     camera.assign(static_cast<std::size_t>(together) * chunks * kCameraSums, 0.0);
-    parallel(batch.threads, chunks, [&](int chunk, int) {
+    over_items(batch.threads, chunks, [&](int chunk, int) {
       const std::int64_t begin = chunk * kChunk, end = std::min(begin + kChunk, batch.count);
       for (int item = 0; item < together; ++item) {
         const ViewSums& place = places[static_cast<std::size_t>(item)];

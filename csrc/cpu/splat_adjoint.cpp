@@ -91,12 +91,6 @@ void load_tile(const SplatAdjointArgs& args, const TilePlace& place, float* stat
   }
 }
 
-// A splat as this walk needs it, in the tile's coordinates; colors has a value per channel.
-struct Stroke {
-  float l11, l21, u0, l22, v0, level;
-  const float* colors;
-};
-
 struct Rules {
   float threshold, opaque;
 };
@@ -104,8 +98,9 @@ struct Rules {
 // Sums over the splat's blocks: the moments, then each channel, into `out`. Blocks in which no pixel
 // is open any more leave `alive`.
 template <int kChannels>
-AVATAR_RT_INLINE void walk(const Stroke& s, std::uint64_t blocks, const Rules& rules, int channels_,
-                           float* state, std::uint64_t& alive, float* spare, float* out) {
+AVATAR_RT_INLINE void walk(const TileSplat& s, const float* colors, std::uint64_t blocks,
+                           const Rules& rules, int channels_, float* state, std::uint64_t& alive,
+                           float* spare, float* out) {
   const int channels = kChannels != 0 ? kChannels : channels_;
   const F threshold = splat(rules.threshold), opaque = splat(rules.opaque);
   const F level = splat(s.level);
@@ -128,7 +123,7 @@ AVATAR_RT_INLINE void walk(const Stroke& s, std::uint64_t blocks, const Rules& r
   F color_sum[kInRegisters]{};
   F color[kInRegisters];
   if constexpr (kChannels != 0) {
-    for (int c = 0; c < kChannels; ++c) color[c] = splat(s.colors[c]);
+    for (int c = 0; c < kChannels; ++c) color[c] = splat(colors[c]);
   } else {
     for (int c = 0; c < channels; ++c) store(spare + kWidth * c, F{});
   }
@@ -141,7 +136,7 @@ AVATAR_RT_INLINE void walk(const Stroke& s, std::uint64_t blocks, const Rules& r
     for (int v = 0; v < kBlockLanes; ++v, at += kWidth) {
       const F u = (u_at[v] + top) + left, w = v_at[v] + down;
       const F power = (level - u * u) - w * w;
-      const F alpha = alpha_of(min(power, splat(kMaxPower)), threshold);
+      const F alpha = alpha_of<Cubic>(power, threshold);
       const F T = load(at), weight = alpha * T, next = T - weight;
       F worth{};
       for (int c = 0; c < channels; ++c) {
@@ -150,7 +145,7 @@ AVATAR_RT_INLINE void walk(const Stroke& s, std::uint64_t blocks, const Rules& r
           worth += g * color[c];
           color_sum[c] += weight * g;
         } else {
-          worth += g * s.colors[c];
+          worth += g * colors[c];
           store(spare + kWidth * c, load(spare + kWidth * c) + weight * g);
         }
       }
@@ -159,7 +154,7 @@ AVATAR_RT_INLINE void walk(const Stroke& s, std::uint64_t blocks, const Rules& r
       store(at + 16, behind);
       // a clamped alpha does not follow its exponent; a pixel that is closed follows nothing
       const M open = at_least(T, opaque);
-      const M free = both(open, less(power, splat(kMaxPower)));
+      const M free = both(open, less(power, splat(Cubic::kMaxPower)));
       const F g = select(free, log_alpha_gradient(weight, worth, behind, next), F{});
       add_moments(moments, g, u, w);
       any |= bits(open);
@@ -181,6 +176,23 @@ AVATAR_RT_INLINE void walk(const Stroke& s, std::uint64_t blocks, const Rules& r
   }
 }
 
+constexpr std::size_t kBatch = 128;  // splats that are brought into the tile together
+
+// The sorted tile's splats keys[0 … count), and for each row of blocks, byte by byte, which they touch.
+void enter_batch(const BlendArgs& b, const Scratch& scratch, const std::uint64_t* keys,
+                 std::size_t count, const Cut& cut, TileSplat* splats,
+                 std::uint8_t (*rows)[kListSpace]) {
+  for (std::size_t i = 0; i < count; ++i) {
+    const auto ref = static_cast<std::uint32_t>(keys[i]);
+    TileSplat& t = splats[i];
+    store4(&t.l22, load4(&b.splats[scratch.splats[ref]].l22));
+    t.splat = scratch.splats[ref];
+    t.ref = ref;
+  }
+  for (std::size_t i = count; i % kWidth != 0; ++i) splats[i] = splats[0];
+  for (std::size_t i = 0; i < count; i += kWidth) enter_tile(b.splats, splats + i, cut, rows, i);
+}
+
 template <int kChannels>
 void adjoint_tile(const SplatAdjointArgs& args, int tile, Scratch& scratch, float* state) {
   const BlendArgs& b = *args.blend;
@@ -191,11 +203,9 @@ void adjoint_tile(const SplatAdjointArgs& args, int tile, Scratch& scratch, floa
   float* totals = args.totals + static_cast<std::size_t>(tile) * (channels + 1);
   for (int c = 0; c <= channels; ++c) totals[c] = 0;
   load_tile<kChannels>(args, place, state, totals);
-  const Collected collected = collect(b, tile, scratch);
-  const std::size_t n = collected.count;
-  sort_by_depth(scratch, collected);
+  const std::size_t n = sort_tile(b, tile, scratch);
   if (args.partial != nullptr) {
-    // where each collected entry sits in its segment, in the order that collect() found them
+    // where each entry sits in its segment, in the order that sort_tile() found them
     std::size_t found = 0;
     for (int k = 0; k < b.segment_count; ++k) {
       for_slots(b.segments[k], tile, [&](std::uint32_t slot) __attribute__((always_inline)) {
@@ -204,44 +214,37 @@ void adjoint_tile(const SplatAdjointArgs& args, int tile, Scratch& scratch, floa
     }
   }
   const Rules rules = {exponent_level(b.log2_alpha_min), b.transmittance_min};
-  const auto left = static_cast<float>(place.x), top = static_cast<float>(place.y);
+  const Cut cut = cut_of(b, place);
   const auto color_stride = static_cast<std::size_t>(b.color_stride);
   std::uint64_t alive = place.blocks;
-  constexpr std::size_t kAhead = 8;
-  for (std::size_t at = 0; at < n; ++at) {
-    const auto ref = static_cast<std::uint32_t>(scratch.keys[at]);
-    const Entry& entry = scratch.entries[ref];
-    const std::uint64_t blocks = entry.blocks & alive;
-    float* out = nullptr;
-    if (args.partial != nullptr) {
-      const std::uint64_t where = scratch.sorted[ref];
-      out = args.partial[where >> 32] + static_cast<std::uint32_t>(where) * stride;
-      if (blocks == 0) {
-        for (std::size_t k = 0; k < stride; ++k) out[k] = 0;
+  alignas(64) TileSplat splats[kBatch + 16];
+  alignas(64) std::uint8_t rows[kTile / kBlock][kListSpace];
+  for (std::size_t begin = 0; begin < n; begin += kBatch) {
+    if (alive == 0 && args.partial == nullptr) break;
+    const std::size_t count = n - begin < kBatch ? n - begin : kBatch;
+    enter_batch(b, scratch, scratch.keys + begin, count, cut, splats, rows);
+    for (std::size_t i = 0; i < count; ++i) {
+      const TileSplat& t = splats[i];
+      std::uint64_t blocks = 0;
+      for (int r = 0; r < kTile / kBlock; ++r) {
+        blocks |= static_cast<std::uint64_t>(rows[r][i]) << (8 * r);
       }
-    }
-    if (blocks == 0) {
-      if (alive == 0 && out == nullptr) break;
-      continue;
-    }
-    if (at + kAhead < n) {
-      const auto next = static_cast<std::uint32_t>(scratch.keys[at + kAhead]);
-      const std::size_t splat = scratch.entries[next].splat;
-      __builtin_prefetch(b.splats + splat);
-      __builtin_prefetch(b.colors + splat * color_stride);
-      if (args.partial == nullptr) __builtin_prefetch(args.sums + splat * stride, 1);
-    }
-    const Splat& s = b.splats[entry.splat];
-    const float dx = s.x - left, dy = s.y - top;
-    const Stroke stroke = {s.l11,         s.l21,   -(s.l11 * dx + s.l21 * dy), s.l22,
-                           -(s.l22 * dy), s.level, b.colors + entry.splat * color_stride};
-    alignas(64) float sums[kMoments + kMaxChannels + 16];
-    walk<kChannels>(stroke, blocks, rules, channels, state, alive, spare, sums);
-    if (out != nullptr) {
-      for (std::size_t k = 0; k < stride; ++k) out[k] = sums[k];
-    } else {
-      out = args.sums + entry.splat * stride;
-      if constexpr (kChannels != 0) {  // beyond its last sum zero is added to the next Gaussian's
+      blocks &= alive;
+      float* out = args.sums + t.splat * stride;
+      if (args.partial != nullptr) {
+        const std::uint64_t where = scratch.sorted[t.ref];
+        out = args.partial[where >> 32] + static_cast<std::uint32_t>(where) * stride;
+      }
+      if (blocks == 0) {
+        for (std::size_t k = 0; args.partial != nullptr && k < stride; ++k) out[k] = 0;
+        continue;
+      }
+      alignas(64) float sums[kMoments + kMaxChannels + 16];
+      walk<kChannels>(t, b.colors + t.splat * color_stride, blocks, rules, channels, state, alive,
+                      spare, sums);
+      if (args.partial != nullptr) {
+        for (std::size_t k = 0; k < stride; ++k) out[k] = sums[k];
+      } else if constexpr (kChannels != 0) {  // zero is added to the first of the next Gaussian's
         constexpr int kSums = sum_count(kChannels);
         for (int k = 0; k < kSums; k += kWidth) store(out + k, load(out + k) + load(sums + k));
       } else {

@@ -65,8 +65,9 @@ def losses(arguments: dict[str, Any], seed: int, with_alpha: bool = True) -> dic
 
 def backward(arguments: dict[str, Any], loss: dict[str, Any], **more: Any) -> dict[str, Any]:
     """_core.splat_backward, which draws the pictures itself."""
+    forward = {k: v for k, v in arguments.items() if k != "quality"}
     return dict(
-        _core.splat_backward(**{**arguments, **loss, "images": None, "alphas": None, **more})
+        _core.splat_backward(**{**forward, **loss, "images": None, "alphas": None, **more})
     )
 
 

@@ -69,6 +69,7 @@ def test_harmonics_that_are_not_finite_leave_their_gaussian_out(value: float) ->
     broken = arguments["colors"].copy()
     broken[7, 4, 1] = value
     one = _core.splat(**{**arguments, "colors": broken})
+    assert one.skipped.tolist() == [1]
     names = ("means", "quats", "scales", "opacities", "colors")
     two = _core.splat(**{**arguments, **{n: arguments[n][keep] for n in names}})
     for a, b in zip(one, two, strict=True):
@@ -94,6 +95,15 @@ def test_the_public_call_takes_batches() -> None:
     )
     np.testing.assert_array_equal(image, _core.splat(**sh)[0][0])
     assert alpha.shape == (47, 61)
+    broken = np.array(sh["colors"])
+    broken[3] = np.nan
+    views = avatar_rt.rasterize(**plain, viewmat=batch["viewmats"], K=batch["Ks"])
+    assert np.array_equal(views.skipped, [0, 0])
+    view = avatar_rt.rasterize(
+        **{n: sh[n] for n in names} | {"colors": broken}, viewmat=sh["viewmats"][0], K=sh["Ks"][0],
+        sh_degree=1,
+    )  # fmt: skip
+    assert view.skipped == 1
 
 
 def test_the_public_call_names_what_is_wrong_in_a_batch() -> None:

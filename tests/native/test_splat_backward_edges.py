@@ -39,10 +39,9 @@ def test_harmonics_and_channels_do_not_depend_on_threads() -> None:
             np.testing.assert_array_equal(two[name], value, err_msg=name)
 
 
-@pytest.mark.parametrize("quality", ["exact", "fast"])
-def test_pictures_at_hand_need_not_be_drawn_again(quality: str) -> None:
+def test_pictures_at_hand_need_not_be_drawn_again() -> None:
     batch = many_views(73, 2, NAMES, count=400)
-    batch.update(background=np.array([0.3, 0.2, 0.1], np.float32), quality=quality)
+    batch.update(background=np.array([0.3, 0.2, 0.1], np.float32))
     loss = losses(batch, 73)
     images, alphas = _core.splat(**batch)
     drawn = backward(batch, loss)
