@@ -66,9 +66,7 @@ def losses(arguments: dict[str, Any], seed: int, with_alpha: bool = True) -> dic
 def backward(arguments: dict[str, Any], loss: dict[str, Any], **more: Any) -> dict[str, Any]:
     """_core.splat_backward, which draws the pictures itself."""
     forward = {k: v for k, v in arguments.items() if k != "quality"}
-    return dict(
-        _core.splat_backward(**{**forward, **loss, "images": None, "alphas": None, **more})
-    )
+    return dict(_core.splat_backward(**{**forward, **loss, "images": None, "alphas": None, **more}))
 
 
 KINDS = ("c1", "c3", "c5", "covars", "sh0", "sh1", "sh2", "sh3")
