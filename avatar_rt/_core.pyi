@@ -158,6 +158,7 @@ def splat_backward(
     the minimum or behind a closed pixel (T < 1e-4) nothing at all; Gaussians that are skipped get
     zeros. The bits do not depend on threads.
     """
+
 @overload
 def rasterize_plain(
     means: F32,
