@@ -289,3 +289,63 @@ class AvatarCore:
     def skipped(self) -> int:
         """Gaussians that the last render left out because a number of theirs was not finite; of a
         batch, in the picture with the most of them."""
+
+class Animator:
+    """A head's animation with gradients: a call gives B poses, the Gaussians, and, where not None,
+    the vertices (V, 3) at rest that take the place of the head's own (its joints stay). Calls from
+    several threads wait for each other. The bits do not depend on threads.
+
+    A Gaussian's mean is corner 0 + b₁·edge 1 + b₂·edge 2 + frame·offset, so barycentric[:, 0] is
+    taken to be what the other two leave of one. Quaternions may have any length (of zero length:
+    no rotation, no gradient). triangles may come in any order; backward is fastest where they
+    ascend. A triangle without area has finite Gaussians and moves only its first corner.
+    """
+
+    def __init__(
+        self,
+        vertices: F32,
+        faces: I32,
+        expression_basis: F32,
+        joints: F32,
+        parents: I32,
+        weights: F32,
+        pose_correctives: F32,
+        threads: int,
+    ) -> None: ...
+    def forward(
+        self,
+        coefficients: F32,
+        joint_rotations: F32,
+        translation: F32,
+        vertices: F32 | None,
+        frame: Literal["affine", "similarity"],
+        triangles: I32,
+        barycentric: F32,
+        offsets: F32,
+        quats: F32,
+        scales: F32,
+    ) -> tuple[F32, F32, F32]:
+        """coefficients (B, E), joint_rotations (B, J, 3), translation (B, 3), triangles (N,),
+        barycentric (N, 3), offsets (N, 3), quats (N, 4), scales (N, 3) → means (B, N, 3), covars
+        (B, N, 6) as xx xy xz yy yz zz, posed vertices (B, V, 3)."""
+
+    def backward(
+        self,
+        coefficients: F32,
+        joint_rotations: F32,
+        translation: F32,
+        vertices: F32 | None,
+        frame: Literal["affine", "similarity"],
+        triangles: I32,
+        barycentric: F32,
+        offsets: F32,
+        quats: F32,
+        scales: F32,
+        means_gradient: F32 | None,
+        covars_gradient: F32 | None,
+        posed_gradient: F32 | None,
+    ) -> tuple[F32, F32, F32, F32, F32, F32, F32, F32]:
+        """∂loss/∂ of what forward returned (None: zero) → ∂loss/∂ coefficients, joint_rotations,
+        translation, vertices, barycentric, offsets, quats and scales, shaped like them; those that
+        all poses share are summed over them. A Gaussian whose mean or covariance is not finite gets
+        zeros and gives none."""

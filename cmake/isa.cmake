@@ -10,7 +10,7 @@ function(avatar_rt_add_stages name)
   add_library(avatar_rt_${name} OBJECT
     csrc/cpu/table.cpp csrc/cpu/animate.cpp csrc/cpu/project.cpp csrc/cpu/blend.cpp
     csrc/cpu/adjoint.cpp csrc/cpu/splat_adjoint.cpp csrc/cpu/project_adjoint.cpp
-    csrc/cpu/shade.cpp)
+    csrc/cpu/shade.cpp csrc/cpu/place.cpp csrc/cpu/animate_adjoint.cpp)
   target_include_directories(avatar_rt_${name} PRIVATE csrc)
   target_compile_definitions(avatar_rt_${name} PRIVATE AVATAR_RT_ISA=${name})
   target_link_libraries(avatar_rt_${name} PRIVATE avatar_rt_flags)

@@ -25,4 +25,5 @@ PYBIND11_MODULE(_core, module) {
   bind::register_mesh(module);
   bind::register_avatar(module);
   bind::register_plain(module);
+  bind::register_animator(module);
 }

@@ -10,5 +10,6 @@ void register_splat(pybind11::module_& module);
 void register_mesh(pybind11::module_& module);
 void register_avatar(pybind11::module_& module);
 void register_plain(pybind11::module_& module);
+void register_animator(pybind11::module_& module);
 
 }  // namespace avatar_rt::bind

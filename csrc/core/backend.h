@@ -135,6 +135,10 @@ struct Scratch {                         // one worker's memory
   void* owner;
 };
 
+struct PlaceArgs;                        // core/animation_args.h
+struct PlaceAdjointArgs;
+struct FrameAdjointArgs;
+struct SkinAdjointArgs;
 struct SplatAdjointArgs;                 // core/splat_args.h
 struct ShadeArgs;
 struct ProjectAdjointArgs;
@@ -148,6 +152,12 @@ struct Stages {
   void (*project_array)(const ProjectArgs&, const GaussianView&, Segment&);
   void (*blend)(const BlendArgs&, int tile, Scratch&);
   void (*blend_adjoint)(const AdjointArgs&, int tile, Scratch&);
+  void (*place)(const PlaceArgs&, std::int64_t first, std::int64_t last);
+  void (*place_adjoint)(const PlaceAdjointArgs&, std::int64_t first, std::int64_t last);
+  void (*frames_adjoint)(const FrameAdjointArgs&, int first_pack, int last_pack);
+  // adds to coefficients and to matrices, 12 a joint
+  void (*skin_adjoint)(const SkinAdjointArgs&, int first_pack, int last_pack, float* coefficients,
+                       float* matrices);
   void (*splat_adjoint)(const SplatAdjointArgs&, int tile, Scratch&, float* state);
   void (*shade)(const ShadeArgs&, std::int64_t first, std::int64_t last);
   void (*project_adjoint)(const ProjectAdjointArgs&, std::int64_t first, std::int64_t last);

@@ -1,4 +1,4 @@
-// Joints: from their rotations to skinning matrices and the weights of pose correctives.
+// Joints: from their rotations to skinning matrices and the weights of pose correctives, and back.
 #pragma once
 
 #include <cstdint>
@@ -17,9 +17,23 @@ class Skeleton {
   void pose(const float* joint_rotations, const float* translation, float* matrices,
             float* correctives) const;
 
+  // From the gradients of matrices and correctives to those of rotations (3 a joint) and
+  // translation (3).
+  void adjoint(const float* joint_rotations, const double* matrices, const double* correctives,
+               float* rotation_gradient, float* translation_gradient) const;
+
   int count() const { return static_cast<int>(parents_.size()); }
 
  private:
+  // A joint's turn relative to its parent, and its rotation and place in the world; row-major.
+  struct Place {
+    double own[9], R[9], t[3];
+  };
+
+  std::vector<Place> places(const float* joint_rotations) const;
+  // A joint's rest position relative to its parent's, or to the origin.
+  void from_parent(std::size_t joint, double (&out)[3]) const;
+
   std::vector<double> joints_;
   std::vector<std::int32_t> parents_;
 };

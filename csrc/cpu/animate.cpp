@@ -2,6 +2,7 @@
 #include "cpu/stages.h"
 #include "math/lane.h"
 #include "math/rig.h"
+#include "math/skin.h"
 
 namespace avatar_rt::AVATAR_RT_ISA {
 
@@ -23,9 +24,10 @@ void skin(const SkinArgs& args, int first_pack, int last_pack) {
         for (int i = 0; i < 12; ++i) m[i] += weight * joint[i];
       }
       const std::size_t at = std::size_t{16} * pack + half;
-      store(args.x + at, m[0] * p[0] + m[1] * p[1] + m[2] * p[2] + m[3]);
-      store(args.y + at, m[4] * p[0] + m[5] * p[1] + m[6] * p[2] + m[7]);
-      store(args.z + at, m[8] * p[0] + m[9] * p[1] + m[10] * p[2] + m[11]);
+      const Vec3<F> posed = skin_vertex(m, {p[0], p[1], p[2]});
+      store(args.x + at, posed.x);
+      store(args.y + at, posed.y);
+      store(args.z + at, posed.z);
     }
   }
 }

@@ -178,9 +178,10 @@ AVATAR_RT_INLINE void walk(const TileSplat& s, const float* colors, std::uint64_
 
 constexpr std::size_t kBatch = 128;  // splats that are brought into the tile together
 
-// The sorted tile's splats keys[0 … count), and for each row of blocks, byte by byte, which they touch.
+// The sorted tile's splats keys[0 … count), and for each row of blocks that has one alive, byte by byte,
+// which they touch.
 void enter_batch(const BlendArgs& b, const Scratch& scratch, const std::uint64_t* keys,
-                 std::size_t count, const Cut& cut, TileSplat* splats,
+                 std::size_t count, const Cut& cut, std::uint64_t alive, TileSplat* splats,
                  std::uint8_t (*rows)[kListSpace]) {
   for (std::size_t i = 0; i < count; ++i) {
     const auto ref = static_cast<std::uint32_t>(keys[i]);
@@ -190,7 +191,9 @@ void enter_batch(const BlendArgs& b, const Scratch& scratch, const std::uint64_t
     t.ref = ref;
   }
   for (std::size_t i = count; i % kWidth != 0; ++i) splats[i] = splats[0];
-  for (std::size_t i = 0; i < count; i += kWidth) enter_tile(b.splats, splats + i, cut, rows, i);
+  for (std::size_t i = 0; i < count; i += kWidth) {
+    enter_tile(b.splats, splats + i, cut, alive, rows, i);
+  }
 }
 
 template <int kChannels>
@@ -222,7 +225,7 @@ void adjoint_tile(const SplatAdjointArgs& args, int tile, Scratch& scratch, floa
   for (std::size_t begin = 0; begin < n; begin += kBatch) {
     if (alive == 0 && args.partial == nullptr) break;
     const std::size_t count = n - begin < kBatch ? n - begin : kBatch;
-    enter_batch(b, scratch, scratch.keys + begin, count, cut, splats, rows);
+    enter_batch(b, scratch, scratch.keys + begin, count, cut, alive, splats, rows);
     for (std::size_t i = 0; i < count; ++i) {
       const TileSplat& t = splats[i];
       std::uint64_t blocks = 0;

@@ -18,6 +18,8 @@ AVATAR_RT_INLINE float rsqrt(float a) { return 1.0f / __builtin_sqrtf(a); }
 AVATAR_RT_INLINE double rsqrt(double a) { return 1.0 / __builtin_sqrt(a); }
 AVATAR_RT_INLINE float rcp(float a) { return 1.0f / a; }
 AVATAR_RT_INLINE double rcp(double a) { return 1.0 / a; }
+AVATAR_RT_INLINE bool at_least(float a, float b) { return a >= b; }
+AVATAR_RT_INLINE bool at_least(double a, double b) { return a >= b; }
 AVATAR_RT_INLINE bool less(float a, float b) { return a < b; }
 AVATAR_RT_INLINE bool less(double a, double b) { return a < b; }
 AVATAR_RT_INLINE bool both(bool a, bool b) { return a && b; }
