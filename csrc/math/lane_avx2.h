@@ -57,6 +57,11 @@ AVATAR_RT_INLINE F to_float(I a) { return (F)_mm256_cvtepi32_ps((__m256i)a); }
 AVATAR_RT_INLINE I shift_left(I a, I n) {
   return (I)_mm256_sllv_epi32((__m256i)a, (__m256i)n);
 }
+AVATAR_RT_INLINE int largest(I a) {
+  int top = a[0];
+  for (int k = 1; k < kWidth; ++k) top = a[k] > top ? a[k] : top;
+  return top;
+}
 AVATAR_RT_INLINE float sum(F a) {
   __m128 half = _mm_add_ps(_mm256_castps256_ps128((__m256)a), _mm256_extractf128_ps((__m256)a, 1));
   half = _mm_add_ps(half, _mm_movehl_ps(half, half));

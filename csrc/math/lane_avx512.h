@@ -56,6 +56,7 @@ AVATAR_RT_INLINE F to_float(I a) { return (F)_mm512_cvtepi32_ps((__m512i)a); }
 AVATAR_RT_INLINE I shift_left(I a, I n) {
   return (I)_mm512_sllv_epi32((__m512i)a, (__m512i)n);
 }
+AVATAR_RT_INLINE int largest(I a) { return _mm512_reduce_max_epi32((__m512i)a); }
 AVATAR_RT_INLINE float sum(F a) { return _mm512_reduce_add_ps((__m512)a); }
 AVATAR_RT_INLINE F gather(const float* p, I i) {
   return (F)_mm512_i32gather_ps((__m512i)i, p, 4);

@@ -51,6 +51,10 @@ AVATAR_RT_INLINE I ceil_int(F a) {
   return i - (to_float(i) < a);
 }
 AVATAR_RT_INLINE I shift_left(I a, I n) { return a << n; }
+AVATAR_RT_INLINE int largest(I a) {
+  const int x = a[0] > a[1] ? a[0] : a[1], y = a[2] > a[3] ? a[2] : a[3];
+  return x > y ? x : y;
+}
 AVATAR_RT_INLINE float sum(F a) { return (a[0] + a[1]) + (a[2] + a[3]); }
 AVATAR_RT_INLINE F gather(const float* p, I i) { return F{p[i[0]], p[i[1]], p[i[2]], p[i[3]]}; }
 // Lane k of the result is table[i[k]], 0 ≤ i[k] < kWidth.
