@@ -71,7 +71,7 @@ void adjoint_lane(const ProjectAdjointArgs& args, std::int64_t i, int lanes, Cam
   load_rows(args.sums + row * stride, stride, stride, lanes, sums);
   F size{};
   for (int k = 0; k < stride; ++k) size += max(load(sums[k]), -load(sums[k]));
-  const M touched = less(F{}, size);
+  M touched = less(F{}, size);
   if (bits(touched) == 0) return;
   constexpr float kPer = 1 / kExponentRoot, kPer2 = kPer * kPer;
   const Moments<F> moments = {load(sums[0]),         load(sums[1]) * kPer,  load(sums[2]) * kPer,
@@ -81,6 +81,8 @@ void adjoint_lane(const ProjectAdjointArgs& args, std::int64_t i, int lanes, Cam
   const auto get = [&](int k) __attribute__((always_inline)) { return load(field[k]); };
   load_rows(g.means + 3 * row, 3, 3, lanes, field);
   const Vec3<F> world = {get(0), get(1), get(2)};
+  // so far away that the square of its distance overflows, it moves nothing
+  touched = both(touched, less(dot(world, world), splat(1e30f)));
   load_rows(g.opacities + row, 1, 1, lanes, field);
   const F opacity = get(0);
   const float *R = args.view.rotation, *t = args.view.translation;
