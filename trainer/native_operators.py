@@ -118,7 +118,7 @@ class Splat(torch.autograd.Function):
         *tensors, images, alphas = ctx.saved_tensors
         of_images = torch.zeros_like(images) if image_gradient is None else image_gradient
         rest = map(_array, (of_images, alpha_gradient, images, alphas))
-        arguments = [*Splat._arguments(call, tensors), call.quality, *rest, call.threads]
+        arguments = [*Splat._arguments(call, tensors), *rest, call.threads]
         out = _core.splat_backward(*arguments)
         call.radii = torch.from_numpy(out["radii"])
         names = (

@@ -149,7 +149,8 @@ def splat(
     viewmats (B, 4, 4) and Ks (B, 3, 3): float32 or float64, OpenCV, pixel centres at half integers.
     background (C,). threads: 0 means all cores.
 
-    Gradients reach all tensors but Ks. The rules are those of avatar_rt.splat.rasterize.
+    Gradients reach all tensors but Ks; they need quality "exact". The rules are those of
+    avatar_rt.splat.rasterize.
 
     Raises ParameterError, naming the argument, for a wrong shape, dtype or device.
     """
@@ -172,6 +173,8 @@ def splat(
     )
     screen = None
     if learns and torch.is_grad_enabled():
+        if quality != "exact":
+            raise ParameterError(f"quality: is {quality!r}; only 'exact' has gradients")
         screen = torch.zeros(views, means.shape[-2], 2, requires_grad=True)
     images, alphas = Splat.apply(  # type: ignore[no-untyped-call]
         call, screen, means, quats, scales, covars, opacities, colors, viewmats, background

@@ -20,12 +20,14 @@ AVATAR_RT_INLINE Lane load_lane(const PlaceArgs& args, std::int64_t at, std::int
   Lane lane;
   lane.at = at;
   lane.count = last - at < kWidth ? static_cast<int>(last - at) : kWidth;
+  // Gaussians mostly come by ascending triangles: a lane then finds its own within one load
+  bool near = true;
   for (int k = 0; k < kWidth; ++k) {
-    lane.triangle[k] = args.triangles[at + (k < lane.count ? k : lane.count - 1)];
+    const std::int32_t triangle = args.triangles[at + (k < lane.count ? k : lane.count - 1)];
+    lane.triangle[k] = triangle;
+    near = near && triangle >= lane.triangle[0] && triangle - lane.triangle[0] < kWidth;
   }
   const I triangle = load(lane.triangle), from_first = triangle - lane.triangle[0];
-  // Gaussians mostly come by ascending triangles: a lane then finds its own within one load
-  const bool near = largest(from_first) < kWidth && largest(-from_first) <= 0;
   F f[15];
   for (int k = 0; k < (kSimilarity ? 15 : 12); ++k) {
     const float* field = args.frames + k * args.frame_stride;

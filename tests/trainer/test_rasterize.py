@@ -255,6 +255,14 @@ def test_bad_pictures_are_named(change: dict[str, Any], message: str) -> None:
         splat(**{**x, "sh_degree": 2, **change})
 
 
+def test_fast_pictures_have_no_gradients() -> None:
+    scene = scene_of(9, "affine")
+    with pytest.raises(ParameterError, match="only 'exact' has gradients"):
+        scene.picture(Head(rig_of(9)), quality="fast")
+    with torch.no_grad():
+        scene.picture(Head(rig_of(9)), quality="fast")
+
+
 def test_bad_poses_are_named() -> None:
     scene = scene_of(9, "affine")
     scene.leaves["coefficients"] = torch.full((2, 7), torch.nan)
