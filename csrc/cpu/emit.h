@@ -132,25 +132,23 @@ AVATAR_RT_INLINE void emit(const ProjectArgs& args, Segment& segment, const Elli
   store(lines[0], y0);
   store(lines[1], y1);
   const unsigned small = drawn_bits & bits(both(less(right, splat(2)), less(down, splat(2))));
-  for (unsigned todo = small; todo != 0; todo &= todo - 1) {
+  for (unsigned todo = drawn_bits; todo != 0; todo &= todo - 1) {
     const int k = __builtin_ctz(todo);
     Entry entry = {static_cast<std::uint32_t>(index + k), 0};
     std::memcpy(&entry.depth, &depth[k], sizeof entry.depth);
+    if ((small >> k & 1) == 0) {
+      emit_large(args, segment, args.splats[index + k], lines[0][k], lines[1][k], entry);
+      continue;
+    }
     const auto at = static_cast<std::size_t>(tile[k]);
-    const std::size_t below = at + static_cast<std::size_t>(args.region.columns);
-    const auto next = static_cast<unsigned>(beyond[0][k]), under = static_cast<unsigned>(beyond[1][k]);
+    const auto next = static_cast<unsigned>(beyond[0][k]);
     append(segment, at, entry, 1);
     append(segment, at + 1, entry, next);
-    if (under) {
+    if (beyond[1][k] != 0) {
+      const std::size_t below = at + static_cast<std::size_t>(args.region.columns);
       append(segment, below, entry, 1);
       append(segment, below + 1, entry, next);
     }
-  }
-  for (unsigned todo = drawn_bits & ~small; todo != 0; todo &= todo - 1) {
-    const int k = __builtin_ctz(todo);
-    Entry entry = {static_cast<std::uint32_t>(index + k), 0};
-    std::memcpy(&entry.depth, &depth[k], sizeof entry.depth);
-    emit_large(args, segment, args.splats[index + k], lines[0][k], lines[1][k], entry);
   }
 }
 

@@ -11,6 +11,8 @@
 #include <thread>
 #include <vector>
 
+#include "core/cores.h"
+
 namespace avatar_rt::cpu {
 namespace {
 
@@ -123,7 +125,7 @@ class Pool {
   std::vector<Job*> jobs_;
   std::atomic<std::uint32_t> posted_{0};
   int threads_ = 0;
-  const bool spins_ = std::thread::hardware_concurrency() > 1;
+  const bool spins_ = usable_cores() > 1;
 };
 
 // Never destroyed: its threads outlive static destruction. A forked child gets a new one, for the

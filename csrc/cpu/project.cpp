@@ -23,14 +23,10 @@ AVATAR_RT_INLINE void shade(const ProjectArgs& args, const RigArgs& rig, Vec3<F>
   for (int k = 0; k < rig.sh_count; ++k) {
     for (int c = 0; c < 3; ++c) rgb[c] += basis[k] * load(sh + 16 * (3 * k + c));
   }
-  F4 parts[4];
-  alignas(64) float planes[4][kWidth] = {};
-  for (int c = 0; c < 3; ++c) store(planes[c], max(rgb[c], F{}));
-  for (int k = 0; k < kWidth; k += 4) {
-    for (int c = 0; c < 4; ++c) parts[c] = load4(&planes[c][k]);
-    transpose4(parts[0], parts[1], parts[2], parts[3]);
-    for (int j = 0; j < 4; ++j) store4(rig.shaded + 4 * (index + k + j), parts[j]);
-  }
+  for (F& value : rgb) value = clamp(value, F{}, splat(1e30f));  // a broken camera spreads no NaN
+  F4 rows[kWidth];
+  parts_of(rgb[0], rgb[1], rgb[2], F{}, rows);
+  for (int k = 0; k < kWidth; ++k) store4(rig.shaded + 4 * (index + k), rows[k]);
 }
 
 template <bool kSimilarity, bool kNear>

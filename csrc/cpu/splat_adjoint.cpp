@@ -8,10 +8,7 @@
 #include "cpu/stages.h"
 #include "math/blend_adjoint.h"
 
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wunused-function"  // slices are for walks block by block
 #include "cpu/tile.h"
-#pragma GCC diagnostic pop
 
 namespace avatar_rt::AVATAR_RT_ISA {
 namespace {

@@ -42,7 +42,7 @@ AVATAR_RT_INLINE F rough_sqrt(F v) {
 }
 AVATAR_RT_INLINE F sqrt(F v) { return v * rsqrt(max(v, splat(1e-30f))); }
 
-// Four packs of four consecutive floats, seen as a 4×4 matrix and transposed.
+// Four floats, on every processor.
 typedef float F4 __attribute__((vector_size(16)));
 AVATAR_RT_INLINE F4 load4(const float* p) {
   F4 v;
@@ -50,15 +50,5 @@ AVATAR_RT_INLINE F4 load4(const float* p) {
   return v;
 }
 AVATAR_RT_INLINE void store4(float* p, F4 v) { std::memcpy(p, &v, sizeof v); }
-AVATAR_RT_INLINE void transpose4(F4& a, F4& b, F4& c, F4& d) {
-  const F4 ab0 = __builtin_shufflevector(a, b, 0, 4, 1, 5);
-  const F4 ab1 = __builtin_shufflevector(a, b, 2, 6, 3, 7);
-  const F4 cd0 = __builtin_shufflevector(c, d, 0, 4, 1, 5);
-  const F4 cd1 = __builtin_shufflevector(c, d, 2, 6, 3, 7);
-  a = __builtin_shufflevector(ab0, cd0, 0, 1, 4, 5);
-  b = __builtin_shufflevector(ab0, cd0, 2, 3, 6, 7);
-  c = __builtin_shufflevector(ab1, cd1, 0, 1, 4, 5);
-  d = __builtin_shufflevector(ab1, cd1, 2, 3, 6, 7);
-}
 
 }  // namespace avatar_rt::AVATAR_RT_ISA
