@@ -2,7 +2,7 @@
 // summing each by itself.
 #pragma once
 
-#include "math/lane.h"
+#include "math/transpose.h"
 
 namespace avatar_rt::AVATAR_RT_ISA {
 
@@ -44,7 +44,7 @@ AVATAR_RT_INLINE F sums_of(const F (&in)[kWidth]) {
 #else
 AVATAR_RT_INLINE F sums_of(const F (&in)[kWidth]) {
   F4 a = in[0], b = in[1], c = in[2], d = in[3];
-  transpose4(a, b, c, d);
+  transpose_groups(a, b, c, d);
   return (a + b) + (c + d);
 }
 #endif
