@@ -14,6 +14,7 @@ ALPHA_MAX: float
 ALPHA_MIN: float
 TRANSMITTANCE_MIN: float
 LOW_PASS: float
+HASTES: int
 
 def isa() -> str:
     """The instruction set in use: "baseline", "avx2" or "avx512" (AVATAR_RT_ISA forces one)."""
@@ -32,6 +33,10 @@ class Splatted(tuple[F32, F32]):
     def image(self) -> F32: ...
     @property
     def alpha(self) -> F32: ...
+    haste: int
+    """How much quality "fast" leaves out, 0 … HASTES - 1; ValueError for another number. From 2 on,
+    Gaussians of triangles that face away are among it."""
+
     @property
     def skipped(self) -> int:
         """Gaussians left out because a number of theirs was not finite."""
@@ -44,6 +49,10 @@ class SplattedViews(tuple[F32, F32]):
     def image(self) -> F32: ...
     @property
     def alpha(self) -> F32: ...
+    haste: int
+    """How much quality "fast" leaves out, 0 … HASTES - 1; ValueError for another number. From 2 on,
+    Gaussians of triangles that face away are among it."""
+
     @property
     def skipped(self) -> I64:
         """(B,): as Splatted.skipped."""
@@ -197,8 +206,9 @@ def rasterize_plain(
     transmittance_min: float,
     precision: Literal["float64"],
 ) -> tuple[F64, F64, int]: ...
-def thresholds(quality: Quality) -> tuple[float, float]:
-    """The least alpha that is blended, and the transmittance below which blending stops."""
+def thresholds(quality: Quality, haste: int = 0) -> tuple[float, float]:
+    """The least alpha that is blended, and the transmittance below which blending stops. `haste`
+    says how much "fast" leaves out, 0 … HASTES - 1."""
 
 def rasterize_mesh(
     points: F32, faces: I32, width: int, height: int, threads: int
@@ -284,6 +294,10 @@ class AvatarCore:
         camera k, or the only pose by all cameras, or all poses by the only camera. An only pose is
         animated once, in the first picture's time. background: (3,), or (B, 3).
         """
+
+    haste: int
+    """How much quality "fast" leaves out, 0 … HASTES - 1; ValueError for another number. From 2 on,
+    Gaussians of triangles that face away are among it."""
 
     @property
     def skipped(self) -> int:

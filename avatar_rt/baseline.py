@@ -76,24 +76,33 @@ def seen_colors(colors: F32, means: F32, camera: Camera) -> F32:
 
 @overload
 def plain_picture(
-    scene: Posed, camera: Camera, quality: Quality = "exact", precision: Literal["float32"] = ...
+    scene: Posed,
+    camera: Camera,
+    quality: Quality = "exact",
+    precision: Literal["float32"] = ...,
+    haste: int = 0,
 ) -> tuple[F32, F32, int]: ...
 @overload
 def plain_picture(
-    scene: Posed, camera: Camera, quality: Quality, precision: Literal["float64"]
+    scene: Posed,
+    camera: Camera,
+    quality: Quality,
+    precision: Literal["float64"],
+    haste: int = 0,
 ) -> tuple[F64, F64, int]: ...
 def plain_picture(
     scene: Posed,
     camera: Camera,
     quality: Quality = "exact",
     precision: Literal["float32", "float64"] = "float32",
+    haste: int = 0,
 ) -> tuple[F32, F32, int] | tuple[F64, F64, int]:
     """The plain scalar renderer: premultiplied image (H, W, 3), alpha (H, W) and blended pairs.
 
-    One thread, no vector code, a box around each Gaussian: csrc/core/plain.cpp. Of a quality it
-    takes the two thresholds; whatever else a quality leaves out, this draws.
+    One thread, no vector code, a box around each Gaussian: csrc/core/plain.cpp. Of a quality and
+    its haste it takes the two thresholds; whatever else they leave out, this draws.
     """
-    thresholds = _core.thresholds(quality)
+    thresholds = _core.thresholds(quality, haste)
     return _core.rasterize_plain(
         *scene, camera.viewmat, camera.K, camera.width, camera.height, None, *thresholds, precision
     )

@@ -59,6 +59,20 @@ class Renderer:
             )  # fmt: skip
         except ValueError as error:
             raise ParameterError(f"the avatar cannot be drawn: {error}") from error
+        self.haste = avatar.metadata.get("fast_haste", 0)
+
+    @property
+    def haste(self) -> int:
+        """How much quality "fast" leaves out, 0 … _core.HASTES - 1: what the avatar's maker found
+        that it stands (avatar_rt.fidelity). Raises ParameterError for another number."""
+        return self._core.haste
+
+    @haste.setter
+    def haste(self, haste: int) -> None:
+        try:
+            self._core.haste = haste
+        except (TypeError, ValueError):
+            raise ParameterError(f"haste {haste} must lie within 0 … {_core.HASTES - 1}") from None
 
     def camera(
         self, yaw: float = 0.0, pitch: float = 0.0, width: int = 512, height: int = 512

@@ -29,6 +29,7 @@ from rich.table import Table
 from avatar_rt import _core
 from avatar_rt.arrays import F64, floats32, floats64, ints32
 from avatar_rt.avatar import Avatar, Gaussians
+from avatar_rt.fidelity import state_fast_quality
 from avatar_rt.head.rig import Rig
 from avatar_rt.measure import QUALITIES, machine
 from avatar_rt.render import Renderer
@@ -198,6 +199,7 @@ class Prototype:
 def compare(folder: Path, rounds: int) -> list[dict[str, Any]]:
     """Both on this process's instruction set, with one thread and two, exact and fast."""
     avatar, frames = head_of(folder)
+    state_fast_quality(avatar)
     rows = []
     for threads in (1, 2):
         renderer = Renderer(avatar, threads=threads)

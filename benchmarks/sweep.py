@@ -28,7 +28,7 @@ from avatar_rt import _core
 from avatar_rt.avatar import Avatar
 from avatar_rt.cli.demo import demo_avatar
 from avatar_rt.errors import AvatarRtError
-from avatar_rt.fidelity import worst_psnr_db
+from avatar_rt.fidelity import state_fast_quality, worst_psnr_db
 from avatar_rt.files import replacing
 from avatar_rt.importers import import_avatar
 from avatar_rt.measure import QUALITIES, cores, machine, measure, moving_faces
@@ -75,6 +75,8 @@ def heads(args: argparse.Namespace, console: Console) -> Iterator[Avatar]:
 def measure_head(avatar: Avatar, sizes: Sequence[int]) -> dict[str, Any]:
     """One head on this process's instruction set."""
     threads = (1, 2) if cores() > 1 else (1,)
+    if "fast_haste" not in avatar.metadata:
+        state_fast_quality(avatar)
     renderer = Renderer(avatar, threads=cores())
     psnr_db = worst_psnr_db(renderer, QUALITIES)
     slow = Renderer(avatar, threads=1)

@@ -63,6 +63,7 @@ class Avatar:
       head_model: {"name", "hash" (of what the model was read from), "licence": str}
       provenance: {"source", "tool": str, "synthetic": true …}
       camera: {"distance": metres, "focal": × the smaller image side, "target": [x, y, z] metres}
+      fast_haste: int, 0 … 3, how much quality "fast" may leave out on this avatar
       fast_psnr_db: float, quality "fast" against "exact" on this avatar (avatar_rt.fidelity)
     """
     landmarks: Landmarks | None = None

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from avatar_rt.avatar import Avatar
 from avatar_rt.errors import ParameterError
-from avatar_rt.fidelity import fast_psnr_db
+from avatar_rt.fidelity import state_fast_quality
 from avatar_rt.importers import import_avatar
 
 
@@ -26,7 +26,7 @@ def run(args: argparse.Namespace) -> int:
     if output.suffix != ".avatar":
         raise ParameterError(f"-o {output}: an avatar's file name ends in .avatar")
     avatar = import_avatar(args.file)
-    avatar.metadata["fast_psnr_db"] = fast_psnr_db(avatar)
+    state_fast_quality(avatar)
     avatar.save(output)
     if args.json:
         print(json.dumps({"avatar": str(output), **summary(avatar)}))

@@ -14,7 +14,7 @@ from avatar_rt.arkit import ARKIT_NAMES
 from avatar_rt.avatar import Avatar
 from avatar_rt.baseline import plain_picture, posed
 from avatar_rt.errors import ParameterError
-from avatar_rt.fidelity import PICTURES, SIZE, worst_psnr_db
+from avatar_rt.fidelity import PICTURES, SIZE, state_fast_quality, worst_psnr_db
 from avatar_rt.measure.machine import cores
 from avatar_rt.measure.rivals import Baseline, rivals
 from avatar_rt.measure.turns import Draw, Turn, take_turns
@@ -98,7 +98,11 @@ def overdraw(
     """The mean over those faces, counted by the plain renderer with the quality's thresholds."""
     scenes = [posed(renderer, face, camera) for face in faces]
     with ThreadPoolExecutor(cores()) as pool:
-        drawn = list(pool.map(lambda scene: plain_picture(scene, camera, quality), scenes))
+        drawn = list(
+            pool.map(
+                lambda scene: plain_picture(scene, camera, quality, haste=renderer.haste), scenes
+            )
+        )
     pairs = sum(count for _, _, count in drawn) / len(drawn)
     head = sum(int((alpha > 0.5).sum()) for _, alpha, _ in drawn) / len(drawn)
     return Overdraw(round(pairs), pairs / max(head, 1), pairs / (camera.width * camera.height))
@@ -124,6 +128,8 @@ def measure(
     """
     if not 1 <= size <= MAX_SIDE:
         raise ParameterError(f"image size {size}x{size} must lie within 1 … {MAX_SIDE} a side")
+    if "fast" in qualities and "fast_haste" not in avatar.metadata:
+        state_fast_quality(avatar)
     renderers = {count: Renderer(avatar, threads=count) for count in threads}
     first = next(iter(renderers.values()))
     camera = first.camera(width=size, height=size)

@@ -202,7 +202,7 @@ class AvatarCore {
     const auto under = array<float>(background, "background", {3});
     require_finite(under, "background");
     const PixelFormat pixel = pixel_format(format);
-    const Quality q = quality(quality_name);
+    const Quality q = hurried(quality(quality_name));
     const Busy busy(*this);
     py::array pixels = empty_pixels(pixel, shape_of(pixel, width, height));
     void* data = pixels.mutable_data();
@@ -257,7 +257,7 @@ class AvatarCore {
       shot.background = same_under ? under.data() : under.data(i);
     }
     const PixelFormat pixel = pixel_format(format);
-    const Quality q = quality(quality_name);
+    const Quality q = hurried(quality(quality_name));
     std::vector<py::ssize_t> shape = shape_of(pixel, width, height);
     shape.insert(shape.begin(), count);
     const Busy busy(*this);
@@ -282,10 +282,20 @@ class AvatarCore {
 
   // The same avatar for another caller.
   std::unique_ptr<AvatarCore> twin() const {
-    return std::unique_ptr<AvatarCore>(new AvatarCore(avatar_->twin()));
+    std::unique_ptr<AvatarCore> other(new AvatarCore(avatar_->twin()));
+    other->haste_ = haste_;
+    return other;
   }
 
   std::int64_t skipped() const { return skipped_; }
+
+  int haste() const { return haste_; }
+  void set_haste(int haste) {
+    if (haste < 0 || haste >= kHastes) {
+      throw py::value_error("haste: must be in [0, " + std::to_string(kHastes) + ")");
+    }
+    haste_ = haste;
+  }
 
  private:
   struct Pose {
@@ -318,6 +328,11 @@ class AvatarCore {
   std::unique_ptr<Avatar> avatar_;
   std::atomic<bool> busy_{false};
   std::int64_t skipped_ = 0;
+  int haste_ = 0;
+
+  Quality hurried(Quality quality) const {
+    return quality == Quality::exact ? quality : Quality{static_cast<int>(Quality::fast) + haste_};
+  }
 };
 
 }  // namespace
@@ -347,6 +362,7 @@ void register_avatar(py::module_& module) {
            py::arg("quality"));
   type.def("twin", &AvatarCore::twin);
   type.def_property_readonly("skipped", &AvatarCore::skipped);
+  type.def_property("haste", &AvatarCore::haste, &AvatarCore::set_haste);
 }
 
 }  // namespace avatar_rt::bind

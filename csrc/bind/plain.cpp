@@ -76,11 +76,17 @@ void register_plain(py::module_& module) {
              py::arg("transmittance_min"), py::arg("precision"));
   module.def(
       "thresholds",
-      [](const std::string& name) {
-        const Thresholds t = thresholds_of(quality(name));
+      [](const std::string& name, int haste) {
+        if (haste < 0 || haste >= kHastes) {
+          throw py::value_error("haste: must be in [0, " + std::to_string(kHastes) + ")");
+        }
+        const Quality kind = quality(name);
+        const Thresholds t = thresholds_of(
+            kind == Quality::exact ? kind : Quality{static_cast<int>(kind) + haste});
         return std::pair<float, float>(t.alpha_min, t.transmittance_min);
       },
-      py::arg("quality"));
+      py::arg("quality"), py::arg("haste") = 0);
+  module.attr("HASTES") = kHastes;
 }
 
 }  // namespace avatar_rt::bind

@@ -96,6 +96,7 @@ struct ProjectArgs {
   Region region;
   float log2_alpha_min, log2_alpha_max;  // opacities above the maximum are drawn as if they had it
   float log2_alpha_offset;               // added to all in the splats
+  float facing_min;                      // of Thresholds; for rigs
   Splat* splats;                         // out, indexed like the Gaussians
 };
 

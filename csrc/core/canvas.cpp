@@ -18,8 +18,14 @@ constexpr std::int64_t kMostSegments = 16;
 constexpr std::int64_t kMostChains = 1 << 16;    // segments × tiles
 constexpr std::int64_t kBudget = 1 << 24;        // entries of all segments: 256 MiB
 
-constexpr float kFastAlphaMin = 1.5f / 255.0f;
-constexpr float kFastTransmittanceMin = 3e-2f;
+constexpr float kAllAround = -2;                  // below every cosine
+constexpr Thresholds kThresholds[1 + kHastes] = {
+    {kAlphaMin, kTransmittanceMin, kAllAround},
+    {1.5f / 255.0f, 3e-2f, kAllAround},
+    {2.5f / 255.0f, 5e-2f, kAllAround},
+    {2.5f / 255.0f, 5e-2f, -0.45f},
+    {4.0f / 255.0f, 1e-1f, -0.35f},
+};
 constexpr float kFastAlphaMax = 0.97f;  // 3 % more is still less than 1
 constexpr float kFastLog2AlphaOffset = -0.0436f; // centres the error of the fast blend's powers of 2
 
@@ -69,8 +75,7 @@ Lens lens_of(const CameraView& c) {
 }
 
 Thresholds thresholds_of(Quality quality) {
-  if (quality == Quality::fast) return {kFastAlphaMin, kFastTransmittanceMin};
-  return {kAlphaMin, kTransmittanceMin};
+  return kThresholds[static_cast<int>(quality)];
 }
 
 bool Canvas::grow(Segment& segment) {
@@ -200,7 +205,8 @@ std::int64_t Canvas::draw(std::int64_t count, const CameraView& camera, Quality 
   args.lens = lens_of(camera);
   args.width = blend.width = camera.width;
   args.height = blend.height = camera.height;
-  blend.fast = quality == Quality::fast;
+  blend.fast = quality != Quality::exact;
+  args.facing_min = thresholds.facing_min;
   const bool rough = blend.fast && blend.channels == 3;  // other numbers of channels are not hurried
   args.log2_alpha_max = rough ? std::log2(kFastAlphaMax) : 0;
   args.log2_alpha_offset = rough ? kFastLog2AlphaOffset : 0;

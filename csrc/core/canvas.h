@@ -18,6 +18,8 @@ Lens lens_of(const CameraView& camera);
 
 struct Thresholds {
   float alpha_min, transmittance_min;
+  float facing_min;  // cosine between a triangle's normal and the way to the camera: its Gaussians
+                     // are left out below
 };
 Thresholds thresholds_of(Quality quality);
 

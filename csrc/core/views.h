@@ -6,7 +6,10 @@
 
 namespace avatar_rt {
 
-enum class Quality { exact, fast };
+// After `exact`, kinds of `fast`, each more in haste than the one before: how much haste an avatar
+// stands is measured when it is made (canvas.cpp has the rules, docs/renderer.md says what for).
+enum class Quality { exact, fast, faster, hasty, hastiest };
+inline constexpr int kHastes = 4;
 enum class PixelFormat { rgb8, rgba8, i420, float32 };
 enum class Frame { affine, similarity };
 

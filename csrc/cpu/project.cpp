@@ -42,6 +42,17 @@ template <bool kSimilarity, bool kNear>
     return kNear ? look_up(frames + k * rig.frame_stride, place)
                  : gather(frames + k * rig.frame_stride, place);
   };
+  M faces = first_lanes(kWidth);
+  if (args.facing_min > -1) {
+    const Vec3<F> normal = {frame(3), frame(4), frame(5)};
+    const Vec3<F> origin = {frame(9), frame(10), frame(11)};
+    F away = dot(normal, origin) *
+             rough_rsqrt(max(dot(normal, normal) * dot(origin, origin), splat(1e-30f)));
+    // what is not a number is kept, to be counted
+    away = select(less(max(away, -away), splat(2.0f)), away, splat(-1.0f));
+    faces = less(away, splat(-args.facing_min));
+    if (!bits(faces)) return;
+  }
   Vec3<F> local = {field(1), field(2), field(3)};
   if constexpr (kSimilarity) {
     const F b1 = field(4), b2 = field(5);
@@ -67,8 +78,8 @@ template <bool kSimilarity, bool kNear>
   const F ty[3] = {ay[0] * r00 + ay[1] * r10 + ay[2] * r20, ay[1] * r11 + ay[2] * r21, ay[2] * r22};
   if (rig.sh != nullptr) shade(args, rig, mean, index);
   const std::int64_t left = rig.count - index;
-  emit(args, segment, ellipse_of_root(foot.x, foot.y, mean.z, tx, ty), field(12),
-       first_lanes(left < kWidth ? static_cast<int>(left) : kWidth), index);
+  const M valid = both(faces, first_lanes(left < kWidth ? static_cast<int>(left) : kWidth));
+  emit(args, segment, ellipse_of_root(foot.x, foot.y, mean.z, tx, ty), field(12), valid, index);
 }
 
 AVATAR_RT_INLINE Vec3<F> view_rotate(const float* R, Vec3<F> v) {

@@ -119,6 +119,8 @@ def test_a_failed_save_leaves_the_old_file(tmp_path: Path) -> None:
         ({"camera": {"distance": 1.0, "focal": 2.2, "target": [0, 0]}}, "camera.target"),
         ({"camera": {"distance": float("nan"), "focal": 1, "target": [0, 0, 0]}}, "distance"),
         ({"fast_psnr_db": "many"}, "fast_psnr_db"),
+        ({"fast_haste": 4}, "fast_haste"),
+        ({"fast_haste": [1]}, "fast_haste"),
         ({"studio": {1, 2}}, "metadata"),
         ({"studio": "x" * 600_000}, "metadata"),
     ],

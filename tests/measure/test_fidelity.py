@@ -8,19 +8,23 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from avatar_rt import _core
 from avatar_rt.arrays import floats32
 from avatar_rt.avatar import Avatar
 from avatar_rt.cli.main import main
+from avatar_rt.errors import ParameterError
 from avatar_rt.fidelity import (
+    ENOUGH_DB,
     EXPRESSIONS,
     PICTURES,
     SAME_DB,
     cameras,
-    fast_psnr_db,
     head_psnr_db,
+    state_fast_quality,
     worst_psnr_db,
 )
 from avatar_rt.render import Renderer
+from avatar_rt.synthetic import synthetic_head
 from tests.factory import small_avatar
 
 
@@ -68,12 +72,50 @@ def test_there_are_24_views_and_5_expressions() -> None:
 
 def test_exact_is_nearer_to_the_truth_than_fast_and_the_file_says_the_same() -> None:
     avatar = small_avatar()
+    state_fast_quality(avatar, 96)
     seen = []
     worst = worst_psnr_db(Renderer(avatar), ("exact", "fast"), 96, lambda: seen.append(1))
     assert len(seen) == PICTURES
     assert worst["exact"] >= 60
     assert worst["exact"] > worst["fast"] > 30
-    assert fast_psnr_db(avatar, 96) == pytest.approx(worst["fast"], abs=0.2)
+    assert avatar.metadata["fast_psnr_db"] == pytest.approx(worst["fast"], abs=0.2)
+
+
+def test_fast_takes_the_most_haste_that_the_avatar_stands() -> None:
+    avatar = synthetic_head(3_000)
+    state_fast_quality(avatar, 64)
+    chosen = avatar.metadata["fast_haste"]
+    worst = []
+    for haste in range(_core.HASTES):
+        renderer = Renderer(avatar)
+        renderer.haste = haste
+        worst.append(
+            min(
+                head_psnr_db(
+                    *(
+                        floats32(
+                            renderer.render(face, view, format="float32", quality=quality).pixels
+                        )
+                        for quality in ("fast", "exact")
+                    )
+                )
+                for face in EXPRESSIONS
+                for view in cameras(renderer, 64)
+            )
+        )
+    assert worst == sorted(worst, reverse=True)
+    assert round(worst[chosen], 1) == avatar.metadata["fast_psnr_db"]
+    assert worst[chosen] >= ENOUGH_DB or chosen == 0
+    assert all(db < ENOUGH_DB for db in worst[chosen + 1 :])
+
+
+def test_a_renderer_takes_its_avatars_haste_and_refuses_another() -> None:
+    avatar = small_avatar()
+    avatar.metadata["fast_haste"] = 2
+    renderer = Renderer(avatar)
+    assert renderer.haste == renderer.twin().haste == 2
+    with pytest.raises(ParameterError, match="haste 4 must lie within 0 … 3"):
+        renderer.haste = 4
 
 
 def test_an_imported_avatars_file_says_how_near_fast_is(

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 from avatar_rt.arrays import F32, U8, floats32, floats64
 from avatar_rt.avatar import Avatar, Landmarks
 from avatar_rt.errors import ParameterError
-from avatar_rt.fidelity import fast_psnr_db
+from avatar_rt.fidelity import state_fast_quality
 from avatar_rt.head import close_lids, load_builtin
 from avatar_rt.head.model import HeadModel
 from avatar_rt.types import Camera, FaceParams
@@ -107,7 +107,7 @@ def make_avatar(
         _metadata(photo, model, scene, fit, subject.notes),
         Landmarks(model.landmark_faces, model.landmark_barycentric),
     )
-    avatar.metadata["fast_psnr_db"] = fast_psnr_db(avatar)
+    state_fast_quality(avatar)
     return avatar
 
 
