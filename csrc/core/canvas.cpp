@@ -18,15 +18,15 @@ constexpr std::int64_t kMostSegments = 16;
 constexpr std::int64_t kMostChains = 1 << 16;    // segments × tiles
 constexpr std::int64_t kBudget = 1 << 24;        // entries of all segments: 256 MiB
 
-constexpr float kAllAround = -2;                  // below every cosine
+constexpr float kAllAround = -2;  // below every cosine
 constexpr Thresholds kThresholds[1 + kHastes] = {
     {kAlphaMin, kTransmittanceMin, kAllAround},
     {1.5f / 255.0f, 3e-2f, kAllAround},
     {2.5f / 255.0f, 5e-2f, kAllAround},
-    {2.5f / 255.0f, 5e-2f, -0.45f},
-    {4.0f / 255.0f, 1e-1f, -0.35f},
+    {2.5f / 255.0f, 5e-2f, -0.6f},
+    {4.0f / 255.0f, 1e-1f, -0.4f},
 };
-constexpr float kFastAlphaMax = 0.97f;  // 3 % more is still less than 1
+constexpr float kFastAlphaMax = 0.97f;            // 3 % more is still less than 1
 constexpr float kFastLog2AlphaOffset = -0.0436f; // centres the error of the fast blend's powers of 2
 
 std::array<Region, 2> halves(const Region& region) {
