@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "bind/arrays.h"
+#include "bind/head.h"
 #include "bind/register.h"
 #include "core/renderer.h"
 #include "math/constants.h"
@@ -75,48 +75,11 @@ class AvatarCore {
              const py::object& triangles, const py::object& barycentric,
              const py::object& offsets, const py::object& quats, const py::object& scales,
              const py::object& opacities, const py::object& colors, int threads) {
-    const auto v = array<float>(vertices, "vertices", {kAny, 3});
-    const py::ssize_t vertex_count = v.shape(0);
-    const auto f = array<std::int32_t>(faces, "faces", {kAny, 3});
-    require_range(f, "faces", 0, vertex_count);
-    const auto e = array<float>(expression_basis, "expression_basis", {kAny, vertex_count, 3});
-    const auto j = array<float>(joints, "joints", {kAny, 3});
-    const py::ssize_t joint_count = j.shape(0);
-    if (joint_count < 1 || joint_count > 64) throw py::value_error("joints: expected 1 to 64");
-    const auto p = array<std::int32_t>(parents, "parents", {joint_count});
-    for (py::ssize_t k = 0; k < joint_count; ++k) {
-      if (p.at(k) < -1 || p.at(k) >= k) {
-        throw py::value_error("parents: a parent must be -1 or come before its child");
-      }
-    }
-    const auto w = array<float>(weights, "weights", {vertex_count, joint_count});
-    const auto c = array<float>(pose_correctives, "pose_correctives", {kAny, vertex_count, 3});
-    if (c.shape(0) != 0 && c.shape(0) != 9 * (joint_count - 1)) {
-      throw py::value_error("pose_correctives: has " + std::to_string(c.shape(0)) +
-                            " shapes, expected 0 or 9 per joint but the first");
-    }
-    require_finite(v, "vertices");
-    require_finite(e, "expression_basis");
-    require_finite(j, "joints");
-    require_finite(w, "weights");
-    require_finite(c, "pose_correctives");
-    HeadView head{};
-    head.vertex_count = static_cast<int>(vertex_count);
-    head.face_count = static_cast<int>(f.shape(0));
-    head.expression_count = static_cast<int>(e.shape(0));
-    head.joint_count = static_cast<int>(joint_count);
-    head.corrective_count = static_cast<int>(c.shape(0));
-    head.vertices = v.data();
-    head.faces = f.data();
-    head.expression_basis = e.data();
-    head.joints = j.data();
-    head.parents = p.data();
-    head.weights = w.data();
-    head.pose_correctives = c.data();
-
+    const HeadArrays head(vertices, faces, expression_basis, joints, parents, weights,
+                          pose_correctives);
     const auto t = array<std::int32_t>(triangles, "triangles", {kAny});
     const py::ssize_t n = t.shape(0);
-    require_range(t, "triangles", 0, f.shape(0));
+    require_range(t, "triangles", 0, head.view.face_count);
     for (py::ssize_t k = 1; k < n; ++k) {
       if (t.at(k) < t.at(k - 1)) throw py::value_error("triangles: must be ascending");
     }
@@ -144,13 +107,7 @@ class AvatarCore {
     if (!plain && sh_count == 1) rgb = colors_of_degree_0(rgb);
     BoundView bound{};
     bound.count = n;
-    if (frame == "affine") {
-      bound.frame = Frame::affine;
-    } else if (frame == "similarity") {
-      bound.frame = Frame::similarity;
-    } else {
-      throw py::value_error("frame: is '" + frame + "', expected 'affine' or 'similarity'");
-    }
+    bound.frame = triangle_frame(frame);
     bound.triangles = t.data();
     bound.barycentric = b.data();
     bound.offsets = o.data();
@@ -161,7 +118,7 @@ class AvatarCore {
     bound.sh_count = static_cast<int>(sh_count);
     const int thread_total = thread_count(threads);
     py::gil_scoped_release release;
-    avatar_ = std::make_unique<Avatar>(head, bound, thread_total);
+    avatar_ = std::make_unique<Avatar>(head.view, bound, thread_total);
   }
 
   py::array_t<float> vertices(const py::object& coefficients, const py::object& joint_rotations,

@@ -1,6 +1,16 @@
 #include "bind/head.h"
 
 namespace avatar_rt::bind {
+namespace {
+
+py::array_t<float> joint_positions(const py::object& joints) {
+  const auto found = array<float>(joints, "joints", {kAny, 3});
+  const py::ssize_t count = found.shape(0);
+  if (count < 1 || count > 64) throw py::value_error("joints: expected 1 to 64");
+  return found;
+}
+
+}  // namespace
 
 HeadArrays::HeadArrays(const py::object& vertices_, const py::object& faces_,
                        const py::object& expression_basis_, const py::object& joints_,
@@ -9,7 +19,7 @@ HeadArrays::HeadArrays(const py::object& vertices_, const py::object& faces_,
     : vertices(array<float>(vertices_, "vertices", {kAny, 3})),
       expression_basis(
           array<float>(expression_basis_, "expression_basis", {kAny, vertices.shape(0), 3})),
-      joints(array<float>(joints_, "joints", {kAny, 3})),
+      joints(joint_positions(joints_)),
       weights(array<float>(weights_, "weights", {vertices.shape(0), joints.shape(0)})),
       pose_correctives(
           array<float>(pose_correctives_, "pose_correctives", {kAny, vertices.shape(0), 3})),
@@ -20,7 +30,6 @@ HeadArrays::HeadArrays(const py::object& vertices_, const py::object& faces_,
   if (faces.shape(0) > kMost) throw py::value_error("faces: too many");
   require_range(faces, "faces", 0, vertices.shape(0));
   const py::ssize_t joint_count = joints.shape(0);
-  if (joint_count < 1 || joint_count > 64) throw py::value_error("joints: expected 1 to 64");
   for (py::ssize_t k = 0; k < joint_count; ++k) {
     if (parents.at(k) < -1 || parents.at(k) >= k) {
       throw py::value_error("parents: a parent must be -1 or come before its child");
