@@ -348,7 +348,7 @@ def test_bad_calls_are_named(name: str, value: Any, message: str) -> None:
         ("parents", ints32([-1, 0, 3, 0]), "parents: a parent"),
         ("pose_correctives", np.zeros((9, 195, 3), np.float32), "pose_correctives: has 9 shapes"),
         ("weights", np.zeros((195, 5), np.float32), "weights: has shape"),
-        ("joints", np.zeros((0, 3), np.float32), "weights: has shape"),
+        ("joints", np.zeros((0, 3), np.float32), "joints: expected 1 to 64"),
         ("vertices", np.full((195, 3), np.nan, np.float32), "vertices: holds"),
         ("threads", -2, "threads: must be"),
     ],
