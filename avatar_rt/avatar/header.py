@@ -16,7 +16,7 @@ MAJOR, MINOR = 1, 0
 MAX_HEADER_BYTES = 1 << 20
 _STRUCTURE = ("format", "version", "frame", "expression_names", "joint_names")
 
-_HASTES = 4  # csrc/core/views.h has as many; the file is read without the core
+HASTES = 4  # csrc/core/views.h has as many; the file is read without the core
 
 
 class HeaderError(ValueError):
@@ -118,8 +118,8 @@ def check_metadata(metadata: dict[str, Any]) -> None:
                 raise HeaderError("camera.target", "must lie within 100 m")
     if metadata.get("fast_psnr_db") is not None:
         _number(metadata, "fast_psnr_db")
-    if metadata.get("fast_haste", 0) not in range(_HASTES):
-        raise HeaderError("fast_haste", f"must be a whole number within 0 … {_HASTES - 1}")
+    if metadata.get("fast_haste", 0) not in range(HASTES):
+        raise HeaderError("fast_haste", f"must be a whole number within 0 … {HASTES - 1}")
 
 
 def _no_constant(name: str) -> float:

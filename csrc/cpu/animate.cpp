@@ -50,9 +50,10 @@ void frames(const FrameArgs& args, int first_pack, int last_pack) {
     };
     const auto rotate = [&](Vec3<F> a, float tx, float ty, float tz)
                             __attribute__((always_inline)) {
-      put(R[0] * a.x + R[1] * a.y + R[2] * a.z + tx);
-      put(R[3] * a.x + R[4] * a.y + R[5] * a.z + ty);
-      put(R[6] * a.x + R[7] * a.y + R[8] * a.z + tz);
+      const Vec3<F> seen = turned(R, a);
+      put(seen.x + tx);
+      put(seen.y + ty);
+      put(seen.z + tz);
     };
     for (const Vec3<F>& axis : frame.axis) rotate(axis, 0, 0, 0);
     const float* t = args.view.translation;

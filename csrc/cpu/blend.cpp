@@ -96,7 +96,6 @@ template <class Weight>
   return any != 0;
 }
 
-
 // The state of a block that nothing was blended into.
 AVATAR_RT_INLINE void clear(float* state, int size) {
   for (int k = 0; k < kBlockPixels; k += kWidth) store(state + k, splat(1.0f));

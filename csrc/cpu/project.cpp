@@ -1,6 +1,7 @@
 // Gaussians, from a rig's triangles or from plain arrays, onto the screen and into tiles.
 #include "cpu/emit.h"
 #include "cpu/stages.h"
+#include "math/rotation.h"
 #include "math/sh.h"
 
 namespace avatar_rt::AVATAR_RT_ISA {
@@ -9,12 +10,8 @@ namespace {
 // The colours of a lane of Gaussians seen along `direction` (camera space, any length).
 AVATAR_RT_INLINE void shade(const ProjectArgs& args, const RigArgs& rig, Vec3<F> direction,
                             std::int64_t index) {
-  const float* R = args.view.rotation;
   const F scale = rsqrt(max(dot(direction, direction), splat(1e-30f)));
-  const Vec3<F> d = scale * direction;
-  const Vec3<F> world = {R[0] * d.x + R[3] * d.y + R[6] * d.z,
-                         R[1] * d.x + R[4] * d.y + R[7] * d.z,
-                         R[2] * d.x + R[5] * d.y + R[8] * d.z};
+  const Vec3<F> world = turned_back(args.view.rotation, scale * direction);
   F basis[16];
   sh_basis(world, rig.sh_count, basis);
   const float* sh =
@@ -82,11 +79,6 @@ template <bool kSimilarity, bool kNear>
   emit(args, segment, ellipse_of_root(foot.x, foot.y, mean.z, tx, ty), field(12), valid, index);
 }
 
-AVATAR_RT_INLINE Vec3<F> view_rotate(const float* R, Vec3<F> v) {
-  return {R[0] * v.x + R[1] * v.y + R[2] * v.z, R[3] * v.x + R[4] * v.y + R[5] * v.z,
-          R[6] * v.x + R[7] * v.y + R[8] * v.z};
-}
-
 // log2 of an opacity: at most 0, -1000 where it is not positive, NaN where it is NaN.
 AVATAR_RT_INLINE float log2_opacity_of(float opacity) {
   if (opacity >= 1) return opacity < __builtin_inff() ? 0 : opacity;
@@ -137,36 +129,24 @@ void project_array(const ProjectArgs& args, const GaussianView& g, Segment& segm
       field[10][k] = log2_opacity;
     }
     const auto get = [&](int k) __attribute__((always_inline)) { return load(field[k]); };
-    Vec3<F> mean = view_rotate(R, {get(0), get(1), get(2)});
+    Vec3<F> mean = turned(R, Vec3<F>{get(0), get(1), get(2)});
     mean = {mean.x + t[0], mean.y + t[1], mean.z + t[2]};
     const Footprint<F> foot = footprint(mean, args.lens);
     // rows of (Jacobian · view rotation): ∂(pixel)/∂(world)
-    const auto back = [&](Vec3<F> row) __attribute__((always_inline)) {
-      return Vec3<F>{row.x * R[0] + row.y * R[3] + row.z * R[6],
-                     row.x * R[1] + row.y * R[4] + row.z * R[7],
-                     row.x * R[2] + row.y * R[5] + row.z * R[8]};
-    };
-    const Vec3<F> ax = back(foot.row_x), ay = back(foot.row_y);
+    const Vec3<F> ax = turned_back(R, foot.row_x), ay = turned_back(R, foot.row_y);
     const M valid = first_lanes(lanes);
     if (g.covars != nullptr) {
       const F v[6] = {get(3), get(4), get(5), get(6), get(7), get(8)};
-      const auto times = [&](Vec3<F> a) __attribute__((always_inline)) {
-        return Vec3<F>{v[0] * a.x + v[1] * a.y + v[2] * a.z, v[1] * a.x + v[3] * a.y + v[4] * a.z,
-                       v[2] * a.x + v[4] * a.y + v[5] * a.z};
-      };
-      const Vec3<F> vx = times(ax), vy = times(ay);
+      const Vec3<F> vx = symmetric_times(v, ax), vy = symmetric_times(v, ay);
       const F xx = dot(ax, vx), xy = dot(ay, vx), yy = dot(ay, vy);
       emit(args, segment, ellipse(foot.x, foot.y, mean.z, xx, xy, yy, xx * yy - xy * xy), get(10),
            valid, i);
       continue;
     }
-    F w = get(3), x = get(4), y = get(5), z = get(6);
-    const F unit = rsqrt(w * w + x * x + y * y + z * z);
-    w *= unit, x *= unit, y *= unit, z *= unit;
-    const Vec3<F> column[3] = {
-        {1.0f - 2.0f * (y * y + z * z), 2.0f * (x * y + w * z), 2.0f * (x * z - w * y)},
-        {2.0f * (x * y - w * z), 1.0f - 2.0f * (x * x + z * z), 2.0f * (y * z + w * x)},
-        {2.0f * (x * z + w * y), 2.0f * (y * z - w * x), 1.0f - 2.0f * (x * x + y * y)}};
+    const Quat<F> q = {get(3), get(4), get(5), get(6)};
+    const F unit = rsqrt(q.w * q.w + q.x * q.x + q.y * q.y + q.z * q.z);
+    Vec3<F> column[3];
+    rotation_columns<F>({unit * q.w, unit * q.x, unit * q.y, unit * q.z}, column);
     F tx[3], ty[3];
     for (int k = 0; k < 3; ++k) {
       const F scale = get(7 + k);

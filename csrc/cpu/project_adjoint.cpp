@@ -86,30 +86,18 @@ void adjoint_lane(const ProjectAdjointArgs& args, std::int64_t i, int lanes, Cam
   load_rows(g.opacities + row, 1, 1, lanes, field);
   const F opacity = get(0);
   const float *R = args.view.rotation, *t = args.view.translation;
-  const auto turn = [&](Vec3<F> a) __attribute__((always_inline)) {
-    return Vec3<F>{R[0] * a.x + R[1] * a.y + R[2] * a.z, R[3] * a.x + R[4] * a.y + R[5] * a.z,
-                   R[6] * a.x + R[7] * a.y + R[8] * a.z};
-  };
-  const auto turn_back = [&](Vec3<F> a) __attribute__((always_inline)) {
-    return Vec3<F>{R[0] * a.x + R[3] * a.y + R[6] * a.z, R[1] * a.x + R[4] * a.y + R[7] * a.z,
-                   R[2] * a.x + R[5] * a.y + R[8] * a.z};
-  };
-  Vec3<F> mean = turn(world);
+  Vec3<F> mean = turned(R, world);
   mean = {mean.x + t[0], mean.y + t[1], mean.z + t[2]};
   const Footprint<F> foot = footprint(mean, args.lens);
   // what a step in the world moves in pixels, and ∂L/∂ of it
-  const Vec3<F> ax = turn_back(foot.row_x), ay = turn_back(foot.row_y);
+  const Vec3<F> ax = turned_back(R, foot.row_x), ay = turned_back(R, foot.row_y);
   Vec3<F> of_ax, of_ay;
   Ellipse<F> e;
   EllipseAdjoint<F> of_e;
   if (g.covars != nullptr) {
     load_rows(g.covars + 6 * row, 6, 6, lanes, field);
     const F v[6] = {get(0), get(1), get(2), get(3), get(4), get(5)};
-    const auto times = [&](Vec3<F> a) __attribute__((always_inline)) {
-      return Vec3<F>{v[0] * a.x + v[1] * a.y + v[2] * a.z, v[1] * a.x + v[3] * a.y + v[4] * a.z,
-                     v[2] * a.x + v[4] * a.y + v[5] * a.z};
-    };
-    const Vec3<F> vx = times(ax), vy = times(ay);
+    const Vec3<F> vx = symmetric_times(v, ax), vy = symmetric_times(v, ay);
     const F xx = dot(ax, vx), xy = dot(ay, vx), yy = dot(ay, vy);
     e = ellipse(foot.x, foot.y, mean.z, xx, xy, yy, xx * yy - xy * xy);
     of_e = ellipse_adjoint(e, moments);
@@ -152,9 +140,9 @@ void adjoint_lane(const ProjectAdjointArgs& args, std::int64_t i, int lanes, Cam
     add_rows(quat, 4, touched, args.quats + 4 * row);
     add_rows(of_scale, 3, touched, args.scales + 3 * row);
   }
-  const Vec3<F> of_mean = footprint_adjoint(mean, foot, args.lens, of_e.x, of_e.y, turn(of_ax),
-                                            turn(of_ay));
-  Vec3<F> of_world = turn_back(of_mean);
+  const Vec3<F> of_mean = footprint_adjoint(mean, foot, args.lens, of_e.x, of_e.y,
+                                            turned(R, of_ax), turned(R, of_ay));
+  Vec3<F> of_world = turned_back(R, of_mean);
 
   // log alpha = log opacity - …; an opacity above 1 counts as 1
   const F of_opacity = select(less(splat(1.0f), opacity), F{}, moments.one * rcp(opacity));

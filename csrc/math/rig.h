@@ -31,6 +31,24 @@ AVATAR_RT_INLINE Vec3<R> cross(Vec3<R> a, Vec3<R> b) {
   return {a.y * b.z - a.z * b.y, a.z * b.x - a.x * b.z, a.x * b.y - a.y * b.x};
 }
 
+// R·a and Rᵀ·a, R (3, 3) row-major.
+template <class R>
+AVATAR_RT_INLINE Vec3<R> turned(const float* r, Vec3<R> a) {
+  return {r[0] * a.x + r[1] * a.y + r[2] * a.z, r[3] * a.x + r[4] * a.y + r[5] * a.z,
+          r[6] * a.x + r[7] * a.y + r[8] * a.z};
+}
+template <class R>
+AVATAR_RT_INLINE Vec3<R> turned_back(const float* r, Vec3<R> a) {
+  return {r[0] * a.x + r[3] * a.y + r[6] * a.z, r[1] * a.x + r[4] * a.y + r[7] * a.z,
+          r[2] * a.x + r[5] * a.y + r[8] * a.z};
+}
+// v·a, v a symmetric matrix: xx xy xz yy yz zz.
+template <class R>
+AVATAR_RT_INLINE Vec3<R> symmetric_times(const R (&v)[6], Vec3<R> a) {
+  return {v[0] * a.x + v[1] * a.y + v[2] * a.z, v[1] * a.x + v[3] * a.y + v[4] * a.z,
+          v[2] * a.x + v[4] * a.y + v[5] * a.z};
+}
+
 // A triangle's frame: a point with offset o and barycentric weights b1, b2 (of corners 1 and 2)
 // lies at origin + Σ axis[k]·o[k] + b1·edge1 + b2·edge2. In the frame's own coordinates edge1 is
 // (along1, 0, 0) and edge2 is (along2, flat2, across2).

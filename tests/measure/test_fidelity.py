@@ -10,7 +10,7 @@ import pytest
 
 from avatar_rt import _core
 from avatar_rt.arrays import floats32
-from avatar_rt.avatar import Avatar
+from avatar_rt.avatar import Avatar, header
 from avatar_rt.cli.main import main
 from avatar_rt.errors import ParameterError
 from avatar_rt.fidelity import (
@@ -116,6 +116,7 @@ def test_a_renderer_takes_its_avatars_haste_and_refuses_another() -> None:
     assert renderer.haste == renderer.twin().haste == 2
     with pytest.raises(ParameterError, match="haste 4 must lie within 0 … 3"):
         renderer.haste = 4
+    assert header.HASTES == _core.HASTES
 
 
 def test_an_imported_avatars_file_says_how_near_fast_is(
