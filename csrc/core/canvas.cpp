@@ -16,7 +16,7 @@ namespace {
 constexpr std::int64_t kSegmentSize = 4096;      // Gaussians, at least
 constexpr std::int64_t kMostSegments = 16;
 constexpr std::int64_t kMostChains = 1 << 16;    // segments × tiles
-constexpr std::int64_t kBudget = 1 << 24;        // entries of all segments: 256 MiB
+constexpr std::int64_t kBudget = 1 << 24;        // entries of all segments: 128 MiB
 
 constexpr float kAllAround = -2;  // below every cosine
 constexpr Thresholds kThresholds[1 + kHastes] = {

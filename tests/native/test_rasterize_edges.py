@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from avatar_rt import _core
+from avatar_rt.arrays import floats32
 from tests.native import reference
 from tests.native.scenes import core_render, random_scene
 
@@ -89,6 +90,23 @@ def test_equal_depths_are_blended_in_their_order() -> None:
     scene = replace(scene, means=flat)
     assert reference.psnr(core_render(scene)[1], reference.render(scene)[1]) > 60
     np.testing.assert_array_equal(core_render(scene, threads=3)[0], core_render(scene)[0])
+
+
+def test_depths_a_bit_apart_before_one_far_away_are_blended_in_order() -> None:
+    # the far one makes the sort's upper sixteen bits coarse: all others tie in them, out of order
+    n, rng = 600, np.random.default_rng(0)
+    scene = random_scene(4, n, 48, 40)
+    steps = rng.integers(0, 150, n)
+    means = np.stack([rng.normal(0, 0.01, n), rng.normal(0, 0.01, n), 1 + steps * 2.0**-23], 1)
+    means[0, 2] = 1e6
+    scene = replace(
+        scene,
+        means=floats32(means),
+        scales=np.full((n, 3), 0.02, np.float32),
+        opacities=np.full(n, 0.05, np.float32),
+        viewmat=np.eye(4),
+    )
+    assert reference.psnr(core_render(scene)[0], reference.render(scene)[0]) > 60
 
 
 def test_more_tile_entries_than_the_budget_are_drawn_in_regions() -> None:
