@@ -11,6 +11,7 @@
 
 #include "core/views.h"
 #include "math/camera.h"
+#include "math/curves.h"
 
 namespace avatar_rt {
 
@@ -95,7 +96,7 @@ struct ProjectArgs {
   int width, height;
   Region region;
   float log2_alpha_min, log2_alpha_max;  // opacities above the maximum are drawn as if they had it
-  float log2_alpha_offset;               // added to all in the splats
+  float log2_alpha_offset;               // added to all in the splats: the curve's
   float facing_min;                      // of Thresholds; for rigs
   Splat* splats;                         // out, indexed like the Gaussians
 };
@@ -115,6 +116,7 @@ struct BlendArgs {
   float log2_alpha_min;                  // with the splats' offset
   float transmittance_min;
   bool fast;                             // relaxes the rules (docs/renderer.md)
+  Curve curve;
   const float* background;               // channels; may be null
   Target target;
   void* image;

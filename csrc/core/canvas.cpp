@@ -27,7 +27,14 @@ constexpr Thresholds kThresholds[1 + kHastes] = {
     {4.0f / 255.0f, 1e-1f, -0.4f},
 };
 constexpr float kFastAlphaMax = 0.97f;            // 3 % more is still less than 1
-constexpr float kFastLog2AlphaOffset = -0.0436f; // centres the error of the fast blend's powers of 2
+
+// Floats are for those who compute with them; what is to be seen needs no more than 8 bits do. Other
+// numbers of channels are not hurried.
+Curve curve_of(const BlendArgs& args) {
+  if (args.channels != 3) return Curve::cubic;
+  if (args.fast) return Curve::rough;
+  return args.target == Target::floats ? Curve::cubic : Curve::parabola;
+}
 
 std::array<Region, 2> halves(const Region& region) {
   Region a = region, b = region;
@@ -207,9 +214,9 @@ std::int64_t Canvas::draw(std::int64_t count, const CameraView& camera, Quality 
   args.height = blend.height = camera.height;
   blend.fast = quality != Quality::exact;
   args.facing_min = thresholds.facing_min;
-  const bool rough = blend.fast && blend.channels == 3;  // other numbers of channels are not hurried
-  args.log2_alpha_max = rough ? std::log2(kFastAlphaMax) : 0;
-  args.log2_alpha_offset = rough ? kFastLog2AlphaOffset : 0;
+  blend.curve = curve_of(blend);
+  args.log2_alpha_max = blend.curve == Curve::rough ? std::log2(kFastAlphaMax) : 0;
+  args.log2_alpha_offset = offset_of(blend.curve);
   args.log2_alpha_min = std::log2(thresholds.alpha_min);
   blend.log2_alpha_min = args.log2_alpha_min + args.log2_alpha_offset;
   args.splats = splats_.data();

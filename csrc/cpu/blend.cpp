@@ -6,21 +6,9 @@
 namespace avatar_rt::AVATAR_RT_ISA {
 namespace {
 
-template <class Curve>
-struct Exact {
-  AVATAR_RT_INLINE static F of(F T, F power, F threshold) {
-    return alpha_of<Curve>(power, threshold) * T;
-  }
-};
-struct Rough {
-  AVATAR_RT_INLINE static F of(F T, F power, F threshold) {
-    return rough_weight(T, power, threshold);
-  }
-};
-
 // Blends n splats into a block of three channels; its state is T, r, g, b of 16 pixels each.
 // Returns whether any pixel lets light through still.
-template <class Weight>
+template <class C>
 [[gnu::noinline]] bool blend_rgb(const TileSplat* splats, const std::uint16_t* list, int n,
                                  const BlockGrid& grid_, float threshold_, float opaque_,
                                  float* state) {
@@ -35,7 +23,7 @@ template <class Weight>
   }
   const auto step = [&](const TileSplat& t) __attribute__((always_inline)) {
     for (int v = 0; v < kBlockLanes; ++v) {
-      const F weight = Weight::of(T[v], splat_power(t, grid.x[v], grid.y[v]), threshold);
+      const F weight = weight_of<C>(T[v], splat_power(t, grid.x[v], grid.y[v]), threshold);
       T[v] = T[v] - weight;
       r[v] += weight * t.r;
       g[v] += weight * t.g;
@@ -131,11 +119,10 @@ void blend(const BlendArgs& args, int tile, Scratch& scratch) {
   expect_tile(args, place.x, place.y);
   const float threshold = exponent_level(args.log2_alpha_min);
   const Cut cut = cut_of(args, place);
-  // floats are for those who compute with them; what is to be seen needs no more than 8 bits do
   const auto rgb = args.channels != 3              ? nullptr
-                   : args.fast                     ? &blend_rgb<Rough>
-                   : args.target == Target::floats ? &blend_rgb<Exact<Cubic>>
-                                                   : &blend_rgb<Exact<Parabola>>;
+                   : args.curve == Curve::rough    ? &blend_rgb<Rough>
+                   : args.curve == Curve::parabola ? &blend_rgb<Parabola>
+                                                   : &blend_rgb<Cubic>;
   std::uint64_t alive = place.blocks, blank = place.blocks;
   const std::size_t n = sort_tile(args, tile, scratch);
   for (std::size_t at = 0; at < n && alive != 0;) {

@@ -151,7 +151,7 @@ AVATAR_RT_INLINE void walk(const TileSplat& s, const float* colors, std::uint64_
       store(at + 16, behind);
       // a clamped alpha does not follow its exponent; a pixel that is closed follows nothing
       const M open = at_least(T, opaque);
-      const M free = both(open, less(power, splat(Cubic::kMaxPower)));
+      const M free = both(open, less(alpha, splat(kAlphaMax)));
       const F g = select(free, log_alpha_gradient(weight, worth, behind, next), F{});
       add_moments(moments, g, u, w);
       any |= bits(open);

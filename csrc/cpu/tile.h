@@ -152,9 +152,10 @@ AVATAR_RT_INLINE void enter_tile(const Splat* all, TileSplat* splats, const Cut&
 
 // The next splats of the sorted tile, from key `at` on, and for each block of `alive` the
 // list of those that touch it, in order; at moves past them. Returns how many there are.
-[[gnu::noinline, maybe_unused]] static int cut_slice(const BlendArgs& args, const Scratch& scratch, std::size_t n,
-                                       std::size_t& at, std::uint64_t alive,
-                                       const Cut& cut, Slice& slice) {
+[[gnu::noinline, maybe_unused]] static int cut_slice(const BlendArgs& args,
+                                                     const Scratch& scratch, std::size_t n,
+                                                     std::size_t& at, std::uint64_t alive,
+                                                     const Cut& cut, Slice& slice) {
   const bool rgb = args.channels == 3 && args.colors != nullptr;
   const auto stride = static_cast<std::size_t>(args.color_stride);
   const std::size_t count = n - at < kSlice ? n - at : kSlice;
