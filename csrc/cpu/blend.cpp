@@ -1,18 +1,20 @@
 // Blends a tile: every 4×4 block walks its list with transmittance and colour in registers.
 #include "cpu/output.h"
+#include "cpu/row.h"
+#include "cpu/sort.h"
 #include "cpu/stages.h"
-#include "cpu/tile.h"
 
 namespace avatar_rt::AVATAR_RT_ISA {
 namespace {
 
-// Blends n splats into a block of three channels; its state is T, r, g, b of 16 pixels each.
-// Returns whether any pixel lets light through still.
+// Blends a row's splats into one of its blocks, of three channels; its state is T, r, g, b of 16
+// pixels each. Returns whether any pixel lets light through still.
 template <class C>
-[[gnu::noinline]] bool blend_rgb(const TileSplat* splats, const std::uint16_t* list, int n,
-                                 const BlockGrid& grid_, float threshold_, float opaque_,
+[[gnu::noinline]] bool blend_rgb(const Row& row, int column, float threshold_, float opaque_,
                                  float* state) {
-  const BlockGrid grid = grid_;
+  const Columns columns = columns_of_block(column);
+  const std::uint16_t* list = row.lists[column];
+  const int n = row.lengths[column];
   const F threshold = splat(threshold_), opaque = splat(opaque_);
   F T[kBlockLanes], r[kBlockLanes], g[kBlockLanes], b[kBlockLanes];
   for (int v = 0; v < kBlockLanes; ++v) {
@@ -21,13 +23,34 @@ template <class C>
     g[v] = load(state + 32 + v * kWidth);
     b[v] = load(state + 48 + v * kWidth);
   }
-  const auto step = [&](const TileSplat& t) __attribute__((always_inline)) {
-    for (int v = 0; v < kBlockLanes; ++v) {
-      const F weight = weight_of<C>(T[v], splat_power(t, grid.x[v], grid.y[v]), threshold);
-      T[v] = T[v] - weight;
-      r[v] += weight * t.r;
-      g[v] += weight * t.g;
-      b[v] += weight * t.b;
+  // kCount splats in step: what one of them waits for, the others fill
+  const auto steps = [&]<int kCount>(const std::uint16_t* at) __attribute__((always_inline)) {
+    F alpha[kCount][kBlockLanes];
+    M kept[kCount][kBlockLanes];
+    const auto each = [&](const auto& change) __attribute__((always_inline)) {
+      for (int i = 0; i < kCount; ++i) {
+        for (int v = 0; v < kBlockLanes; ++v) {
+          change(i, v);
+          settle(alpha[i][v]);
+        }
+      }
+    };
+    each([&](int i, int v) __attribute__((always_inline)) {
+      alpha[i][v] = power_in(row, at[i], columns.x[v]);
+    });
+    each([&](int i, int v) __attribute__((always_inline)) {
+      kept[i][v] = at_least(alpha[i][v], threshold);
+      alpha[i][v] = unchecked_alpha<C>(alpha[i][v]);
+    });
+    for (int i = 0; i < kCount; ++i) {
+      const float* tint = row.tint[at[i]];
+      for (int v = 0; v < kBlockLanes; ++v) {
+        const F weight = masked_product(kept[i][v], alpha[i][v], T[v]);
+        T[v] = T[v] - weight;
+        r[v] += weight * tint[0];
+        g[v] += weight * tint[1];
+        b[v] += weight * tint[2];
+      }
     }
   };
   const auto shines = [&]() __attribute__((always_inline)) {
@@ -38,14 +61,11 @@ template <class C>
   int i = 0;
   bool open = true;
   for (; i + 4 <= n && open; i += 4) {
-    step(splats[list[i]]);
-    step(splats[list[i + 1]]);
-    step(splats[list[i + 2]]);
-    step(splats[list[i + 3]]);
+    steps.template operator()<4>(list + i);
     open = shines();
   }
   if (open) {
-    for (; i < n; ++i) step(splats[list[i]]);
+    for (; i < n; ++i) steps.template operator()<1>(list + i);
     open = shines();
   }
   for (int v = 0; v < kBlockLanes; ++v) {
@@ -58,17 +78,19 @@ template <class C>
 }
 
 // The same for any number of channels, whose sums stay in memory.
-[[gnu::noinline]] bool blend_channels(const BlendArgs& args, const TileSplat* splats,
-                                      const std::uint16_t* list, int n, const BlockGrid& grid,
-                                      float threshold_, float* state) {
+[[gnu::noinline]] bool blend_channels(const BlendArgs& args, const Slice& slice, const Row& row,
+                                      int column, float threshold_, float* state) {
+  const Columns columns = columns_of_block(column);
+  const int n = row.lengths[column];
   const F threshold = splat(threshold_), opaque = splat(args.transmittance_min);
   for (int i = 0; i < n; ++i) {
-    const TileSplat& t = splats[list[i]];
-    const float* color = args.colors + std::size_t{t.splat} * args.color_stride;
+    const int k = row.lists[column][i];
+    const std::size_t number = slice.splats[row.places[k]].splat;
+    const float* color = args.colors + number * static_cast<std::size_t>(args.color_stride);
     unsigned any = 0;
     for (int v = 0; v < kBlockLanes; ++v) {
       const F T = load(state + v * kWidth);
-      const F weight = splat_alpha(t, grid.x[v], grid.y[v], threshold) * T;
+      const F weight = weight_of<Cubic>(T, power_in(row, k, columns.x[v]), threshold);
       const F next = T - weight;
       store(state + v * kWidth, next);
       for (int c = 0; c < args.channels; ++c) {
@@ -107,17 +129,16 @@ AVATAR_RT_INLINE void close_pixels(float* state, int channels) {
 std::size_t tile_bytes(int channels) {
   const std::size_t blend_state = sizeof(float) * 16 * (1 + channels) * kTileBlocks;
   const std::size_t adjoint_sums = sizeof(float) * 16 * (1 + channels) * kSlice;
-  return sizeof(Slice) + 64 + blend_state + adjoint_sums;
+  return sizeof(TileMemory) + blend_state + adjoint_sums;
 }
 
 void blend(const BlendArgs& args, int tile, Scratch& scratch) {
-  auto* memory = static_cast<char*>(scratch.tile);
-  Slice& slice = *reinterpret_cast<Slice*>(memory);
-  float* state = reinterpret_cast<float*>(memory + (sizeof(Slice) + 63) / 64 * 64);
+  auto& [slice, row] = *static_cast<TileMemory*>(scratch.tile);
+  float* state = state_in(scratch);
   const int per_block = 16 * (1 + args.channels);
   const TilePlace place = place_of(args, tile);
   expect_tile(args, place.x, place.y);
-  const float threshold = exponent_level(args.log2_alpha_min);
+  const float threshold = exponent_level(args.log2_alpha_min), opaque = args.transmittance_min;
   const Cut cut = cut_of(args, place);
   const auto rgb = args.channels != 3              ? nullptr
                    : args.curve == Curve::rough    ? &blend_rgb<Rough>
@@ -127,22 +148,22 @@ void blend(const BlendArgs& args, int tile, Scratch& scratch) {
   const std::size_t n = sort_tile(args, tile, scratch);
   for (std::size_t at = 0; at < n && alive != 0;) {
     cut_slice(args, scratch, n, at, alive, cut, slice);
-    for (std::uint64_t todo = alive; todo != 0; todo &= todo - 1) {
-      const int block = __builtin_ctzll(todo);
-      const int length = slice.lengths[block];
-      if (length == 0) continue;
-      float* s = state + per_block * block;
-      if (blank >> block & 1) {
-        blank &= ~(std::uint64_t{1} << block);
-        clear(s, per_block);
+    for (int r = 0; r < kTileRows; ++r) {
+      const unsigned columns = row_of(alive, r);
+      if (columns == 0) continue;
+      enter_row(slice, r, columns, row);
+      for (unsigned todo = columns; todo != 0; todo &= todo - 1) {
+        const int column = __builtin_ctz(todo), block = kTileColumns * r + column;
+        if (row.lengths[column] == 0) continue;
+        const std::uint64_t bit = std::uint64_t{1} << block;
+        float* s = state + per_block * block;
+        if (blank & bit) clear(s, per_block);
+        blank &= ~bit;
+        const bool open = rgb != nullptr
+                              ? rgb(row, column, threshold, opaque, s)
+                              : blend_channels(args, slice, row, column, threshold, s);
+        if (!open) alive &= ~bit;
       }
-      const std::uint16_t* list = slice.lists[block];
-      const BlockGrid grid = grid_of(block);
-      const bool open =
-          rgb != nullptr
-              ? rgb(slice.splats, list, length, grid, threshold, args.transmittance_min, s)
-              : blend_channels(args, slice.splats, list, length, grid, threshold, s);
-      if (!open) alive &= ~(std::uint64_t{1} << block);
     }
   }
   for (std::uint64_t todo = place.blocks; todo != 0; todo &= todo - 1) {

@@ -62,11 +62,12 @@ AVATAR_RT_INLINE I last_pixel(F to, int low, int high) {
                                          int y0, int y1, Entry entry) {
   const Bounds b = bounds_of(args);
   constexpr float kUnit = 1.0f / kExponentRoot;
-  const SpanMaker<float> maker = span_maker(s.l11 * kUnit, s.l21 * kUnit, s.l22 * kUnit);
-  const float root = sqrt(s.reach);
+  const float l22 = s.l22 * kUnit;
+  const SpanMaker<float> maker = span_maker(s.l11 * kUnit, s.l21 * kUnit, l22);
+  const float tip = sqrt(s.reach) * maker.tip;
   for (int tile_y = y0 / kTile; tile_y <= y1 / kTile; ++tile_y) {
     const float low = static_cast<float>(tile_y * kTile) + 0.5f - s.y;
-    const Span<float> band = span(maker, s.reach, root, low, low + (kTile - 1));
+    const Span<float> band = span(maker, s.reach, tip, l22 * low, l22 * (low + (kTile - 1)));
     const int x0 = first_pixel(s.x + band.left, b.left, b.right);
     const int x1 = last_pixel(s.x + band.right, b.left, b.right);
     if (band.room < 0 || x0 > x1) continue;

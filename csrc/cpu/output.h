@@ -6,6 +6,9 @@
 
 namespace avatar_rt::AVATAR_RT_ISA {
 
+// Where a block's pixel is among its sixteen (cpu/row.h).
+constexpr int pixel_at(int row, int column) { return kBlock * column + row; }
+
 // [0, 1] as 0 … 255, rounded to the nearest.
 AVATAR_RT_INLINE I quantize(F v) {
   return floor_int(clamp(v, F{}, splat(1.0f)) * 255.0f + 0.5f);
@@ -29,15 +32,16 @@ AVATAR_RT_INLINE void write_i420(const BlendArgs& args, int x, int y, const floa
   auto* out = static_cast<std::uint8_t*>(args.image);
   for (int row = 0; row < rows; ++row) {
     std::uint8_t* line = out + (y + row) * width + x;
-    for (int c = 0; c < columns; ++c) line[c] = static_cast<std::uint8_t>(luma[4 * row + c]);
+    for (int c = 0; c < columns; ++c) line[c] = static_cast<std::uint8_t>(luma[pixel_at(row, c)]);
   }
   for (int row = 0; row < rows; row += 2) {
     std::uint8_t* u = out + pixels + (y + row) / 2 * (width / 2) + x / 2;
     std::uint8_t* v = u + pixels / 4;
     for (int c = 0; c < columns; c += 2) {
       const auto mean = [&](const float* plane) __attribute__((always_inline)) {
-        const float* p = plane + 4 * row + c;
-        return static_cast<std::uint8_t>(0.25f * (p[0] + p[1] + p[4] + p[5]) + 128.5f);
+        const float* p = plane + pixel_at(row, c);
+        return static_cast<std::uint8_t>(
+            0.25f * (p[0] + p[1] + p[kBlock] + p[kBlock + 1]) + 128.5f);
       };
       u[c / 2] = mean(blue);
       v[c / 2] = mean(red);
@@ -79,9 +83,9 @@ AVATAR_RT_INLINE void expect_tile(const BlendArgs& args, int x, int y) {
       for (int row = 0; row < rows; ++row) {
         for (int c = 0; c < columns; ++c) {
           const std::size_t at = (y + row) * width + x + c;
-          args.alpha[at] = 1 - state[4 * row + c];
+          args.alpha[at] = 1 - state[pixel_at(row, c)];
           for (int i = 0; i < args.channels; ++i) {
-            out[at * args.channels + i] = color[16 * i + 4 * row + c];
+            out[at * args.channels + i] = color[16 * i + pixel_at(row, c)];
           }
         }
       }
@@ -92,7 +96,7 @@ AVATAR_RT_INLINE void expect_tile(const BlendArgs& args, int x, int y) {
       for (int row = 0; row < rows; ++row) {
         for (int c = 0; c < columns; ++c) {
           float* pixel = out + 4 * ((y + row) * width + x + c);
-          const int k = 4 * row + c;
+          const int k = pixel_at(row, c);
           pixel[0] = color[k];
           pixel[1] = color[16 + k];
           pixel[2] = color[32 + k];
@@ -106,15 +110,25 @@ AVATAR_RT_INLINE void expect_tile(const BlendArgs& args, int x, int y) {
       return;
     case Target::rgb8: {
       typedef std::uint8_t Bytes __attribute__((vector_size(16)));
+      typedef std::int32_t Line __attribute__((vector_size(16)));
       alignas(64) std::int32_t pixels[kBlockPixels];
       for (int k = 0; k < kBlockPixels; k += kWidth) {
         const I r = quantize(load(color + k)), g = quantize(load(color + 16 + k));
         store(pixels + k, r | g << 8 | quantize(load(color + 32 + k)) << 16);
       }
+      Line c[kBlock];
+      std::memcpy(c, pixels, sizeof c);
+      const Line c01 = __builtin_shufflevector(c[0], c[1], 0, 4, 1, 5);
+      const Line c23 = __builtin_shufflevector(c[2], c[3], 0, 4, 1, 5);
+      const Line d01 = __builtin_shufflevector(c[0], c[1], 2, 6, 3, 7);
+      const Line d23 = __builtin_shufflevector(c[2], c[3], 2, 6, 3, 7);
+      const Line lines[kBlock] = {__builtin_shufflevector(c01, c23, 0, 1, 4, 5),
+                                  __builtin_shufflevector(c01, c23, 2, 3, 6, 7),
+                                  __builtin_shufflevector(d01, d23, 0, 1, 4, 5),
+                                  __builtin_shufflevector(d01, d23, 2, 3, 6, 7)};
       for (int row = 0; row < rows; ++row) {
         std::uint8_t* line = static_cast<std::uint8_t*>(args.image) + 3 * ((y + row) * width + x);
-        Bytes four;
-        std::memcpy(&four, pixels + 4 * row, sizeof four);
+        Bytes four = (Bytes)lines[row];
         four = __builtin_shufflevector(four, four, 0, 1, 2, 4, 5, 6, 8, 9, 10, 12, 13, 14, 3, 7, 11,
                                        15);
         if (columns == kBlock) {
@@ -141,7 +155,7 @@ AVATAR_RT_INLINE void expect_tile(const BlendArgs& args, int x, int y) {
         std::uint8_t* line = static_cast<std::uint8_t*>(args.image) + 4 * ((y + row) * width + x);
         for (int c = 0; c < columns; ++c) {
           for (int i = 0; i < 4; ++i) {
-            line[4 * c + i] = static_cast<std::uint8_t>(v[i][4 * row + c]);
+            line[4 * c + i] = static_cast<std::uint8_t>(v[i][pixel_at(row, c)]);
           }
         }
       }

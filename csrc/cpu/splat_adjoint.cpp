@@ -5,15 +5,15 @@
 #include "core/chain.h"
 #include "core/splat_args.h"
 #include "cpu/reduce.h"
+#include "cpu/row.h"
+#include "cpu/sort.h"
 #include "cpu/stages.h"
 #include "math/blend_adjoint.h"
-
-#include "cpu/tile.h"
 
 namespace avatar_rt::AVATAR_RT_ISA {
 namespace {
 
-// A block's state: T, what is still to come of Σ w·p, and the picture's gradient per channel;
+// A block's state, its pixels line by line: T, what is still to come of Σ w·p, and the picture's gradient per channel;
 // sixteen floats each. Pixels beyond the picture's edge have no gradient. `totals` are Σ T_end·g of
 // each channel and, last, a sum that is NaN where anything read is not finite.
 void load_any_block(const SplatAdjointArgs& args, int x, int y, float* state, float* totals) {
@@ -111,8 +111,8 @@ AVATAR_RT_INLINE void walk(const TileSplat& s, const float* colors, std::uint64_
   }
   F u_at[kBlockLanes], v_at[kBlockLanes];
   for (int v = 0; v < kBlockLanes; ++v) {
-    const F row = load(kRow + v * kWidth);
-    u_at[v] = s.l11 * load(kColumn + v * kWidth) + (s.l21 * row + s.u0);
+    const F row = load(kOuter + v * kWidth);
+    u_at[v] = s.l11 * load(kInner + v * kWidth) + (s.l21 * row + s.u0);
     v_at[v] = s.l22 * row + s.v0;
   }
   constexpr int kInRegisters = kChannels != 0 ? kChannels : 1;
@@ -218,7 +218,7 @@ void adjoint_tile(const SplatAdjointArgs& args, int tile, Scratch& scratch, floa
   const auto color_stride = static_cast<std::size_t>(b.color_stride);
   std::uint64_t alive = place.blocks;
   alignas(64) TileSplat splats[kBatch + 16];
-  alignas(64) std::uint8_t rows[kTile / kBlock][kListSpace];
+  alignas(64) std::uint8_t rows[kTileRows][kListSpace];
   for (std::size_t begin = 0; begin < n; begin += kBatch) {
     if (alive == 0 && args.partial == nullptr) break;
     const std::size_t count = n - begin < kBatch ? n - begin : kBatch;
@@ -226,7 +226,7 @@ void adjoint_tile(const SplatAdjointArgs& args, int tile, Scratch& scratch, floa
     for (std::size_t i = 0; i < count; ++i) {
       const TileSplat& t = splats[i];
       std::uint64_t blocks = 0;
-      for (int r = 0; r < kTile / kBlock; ++r) {
+      for (int r = 0; r < kTileRows; ++r) {
         blocks |= static_cast<std::uint64_t>(rows[r][i]) << (8 * r);
       }
       blocks &= alive;

@@ -30,6 +30,12 @@ AVATAR_RT_INLINE F unchecked_alpha(F power) {
   return min((F)((I)C::of(m) + whole), splat(kAlphaMax));
 }
 
+// Unlike the others this one has no maximum.
+template <>
+AVATAR_RT_INLINE F unchecked_alpha<Rough>(F power) {
+  return (F)nearest_int(power);
+}
+
 // 0 where power < threshold.
 template <class C>
 AVATAR_RT_INLINE F alpha_of(F power, F threshold) {
@@ -40,11 +46,6 @@ AVATAR_RT_INLINE F alpha_of(F power, F threshold) {
 template <class C>
 AVATAR_RT_INLINE F weight_of(F T, F power, F threshold) {
   return masked_product(at_least(power, threshold), unchecked_alpha<C>(power), T);
-}
-// There is no maximum.
-template <>
-AVATAR_RT_INLINE F weight_of<Rough>(F T, F power, F threshold) {
-  return masked_product(at_least(power, threshold), (F)nearest_int(power), T);
 }
 
 }  // namespace avatar_rt::AVATAR_RT_ISA

@@ -54,6 +54,7 @@ AVATAR_RT_INLINE I floor_int(F a) { return (I)_mm256_cvtps_epi32(_mm256_floor_ps
 AVATAR_RT_INLINE I ceil_int(F a) { return (I)_mm256_cvtps_epi32(_mm256_ceil_ps((__m256)a)); }
 AVATAR_RT_INLINE I nearest_int(F a) { return (I)_mm256_cvtps_epi32((__m256)a); }
 AVATAR_RT_INLINE F to_float(I a) { return (F)_mm256_cvtepi32_ps((__m256i)a); }
+// 0 where n is not within 0 … 31.
 AVATAR_RT_INLINE I shift_left(I a, I n) {
   return (I)_mm256_sllv_epi32((__m256i)a, (__m256i)n);
 }
@@ -78,6 +79,11 @@ AVATAR_RT_INLINE F load_int16(const std::int16_t* p) {
   return (F)_mm256_cvtepi32_ps(_mm256_cvtepi16_epi32(_mm_loadu_si128((const __m128i*)p)));
 }
 
+// Four floats, again and again.
+AVATAR_RT_INLINE F repeat4(const float* p) { return (F)_mm256_broadcast_ps((const __m128*)p); }
+// Has v made here: the compiler moves no part of its making beyond this place.
+AVATAR_RT_INLINE void settle(F& v) { asm("" : "+x"(v)); }
+
 // The lowest byte of each lane.
 AVATAR_RT_INLINE void store_bytes(std::uint8_t* p, I a) {
   const __m256i in_order = _mm256_setr_epi8(0, 4, 8, 12, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1,
@@ -99,11 +105,27 @@ struct HitRow {
     return static_cast<std::uint32_t>(_mm256_movemask_epi8(up));
   }
 };
-// Writes first + step·k for every set bit k of hits; list has room for all kHits of them.
-AVATAR_RT_INLINE int list_hits(std::uint16_t* list, std::uint64_t hits, int first, int step) {
+// Writes first + k for every set bit k of hits; list has room for all kHits of them.
+AVATAR_RT_INLINE int list_hits(std::uint16_t* list, std::uint64_t hits, int first) {
   int n = 0;
   for (; hits != 0; hits &= hits - 1) {
-    list[n++] = static_cast<std::uint16_t>(first + step * __builtin_ctzll(hits));
+    list[n++] = static_cast<std::uint16_t>(first + __builtin_ctzll(hits));
+  }
+  return n;
+}
+// Of the first `count` ≤ kHits bytes those that share a bit with `columns`: those bits, and first + k
+// for byte k. Returns how many; there is room for all kHits.
+AVATAR_RT_INLINE int keep_hits(const std::uint8_t* bytes, unsigned columns, int count, int first,
+                               std::uint8_t* hits, std::uint16_t* places) {
+  const __m256i found = _mm256_and_si256(_mm256_loadu_si256((const __m256i*)bytes),
+                                         _mm256_set1_epi8(static_cast<char>(columns)));
+  const auto none = static_cast<std::uint32_t>(
+      _mm256_movemask_epi8(_mm256_cmpeq_epi8(found, _mm256_setzero_si256())));
+  int n = 0;
+  for (std::uint32_t kept = ~none & (~0u >> (kHits - count)); kept != 0; kept &= kept - 1) {
+    const int k = __builtin_ctz(kept);
+    hits[n] = static_cast<std::uint8_t>(bytes[k] & columns);
+    places[n++] = static_cast<std::uint16_t>(first + k);
   }
   return n;
 }

@@ -53,6 +53,7 @@ AVATAR_RT_INLINE I ceil_int(F a) {
 }
 AVATAR_RT_INLINE I nearest_int(F a) { return (I)_mm512_cvtps_epi32((__m512)a); }
 AVATAR_RT_INLINE F to_float(I a) { return (F)_mm512_cvtepi32_ps((__m512i)a); }
+// 0 where n is not within 0 … 31.
 AVATAR_RT_INLINE I shift_left(I a, I n) {
   return (I)_mm512_sllv_epi32((__m512i)a, (__m512i)n);
 }
@@ -69,6 +70,11 @@ AVATAR_RT_INLINE F load_int16(const std::int16_t* p) {
   return (F)_mm512_cvtepi32_ps(_mm512_cvtepi16_epi32(_mm256_loadu_si256((const __m256i*)p)));
 }
 
+// Four floats, again and again.
+AVATAR_RT_INLINE F repeat4(const float* p) { return (F)_mm512_broadcast_f32x4(_mm_loadu_ps(p)); }
+// Has v made here: the compiler moves no part of its making beyond this place.
+AVATAR_RT_INLINE void settle(F& v) { asm("" : "+v"(v)); }
+
 // The lowest byte of each lane.
 AVATAR_RT_INLINE void store_bytes(std::uint8_t* p, I a) {
   _mm_storeu_si128((__m128i*)p, _mm512_cvtepi32_epi8((__m512i)a));
@@ -83,19 +89,28 @@ struct HitRow {
     return _mm512_movepi8_mask(_mm512_sll_epi16(bytes, _mm_cvtsi32_si128(7 - column)));
   }
 };
-// Writes first + step·k for every set bit k of hits; list has room for all kHits of them.
-AVATAR_RT_INLINE int list_hits(std::uint16_t* list, std::uint64_t hits, int first, int step) {
+// Writes first + k for every set bit k of hits; list has room for all kHits of them.
+AVATAR_RT_INLINE int list_hits(std::uint16_t* list, std::uint64_t hits, int first) {
   const __m512i count = _mm512_set_epi16(31, 30, 29, 28, 27, 26, 25, 24, 23, 22, 21, 20, 19, 18, 17,
                                          16, 15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
-  const __m512i low =
-      _mm512_add_epi16(_mm512_mullo_epi16(count, _mm512_set1_epi16(static_cast<short>(step))),
-                       _mm512_set1_epi16(static_cast<short>(first)));
-  const __m512i high = _mm512_add_epi16(low, _mm512_set1_epi16(static_cast<short>(32 * step)));
+  const __m512i low = _mm512_add_epi16(count, _mm512_set1_epi16(static_cast<short>(first)));
+  const __m512i high = _mm512_add_epi16(low, _mm512_set1_epi16(32));
   const auto lower = static_cast<std::uint32_t>(hits), upper = static_cast<std::uint32_t>(hits >> 32);
   _mm512_storeu_si512(list, _mm512_maskz_compress_epi16(lower, low));
   const int n = __builtin_popcount(lower);
   _mm512_storeu_si512(list + n, _mm512_maskz_compress_epi16(upper, high));
   return n + __builtin_popcount(upper);
+}
+// Of the first `count` ≤ kHits bytes those that share a bit with `columns`: those bits, and first + k
+// for byte k. Returns how many; there is room for all kHits.
+AVATAR_RT_INLINE int keep_hits(const std::uint8_t* bytes, unsigned columns, int count, int first,
+                               std::uint8_t* hits, std::uint16_t* places) {
+  const __m512i found =
+      _mm512_and_si512(_mm512_loadu_si512(bytes), _mm512_set1_epi8(static_cast<char>(columns)));
+  const std::uint64_t kept =
+      _mm512_test_epi8_mask(found, found) & (~std::uint64_t{0} >> (kHits - count));
+  _mm512_storeu_si512(hits, _mm512_maskz_compress_epi8(kept, found));
+  return list_hits(places, kept, first);
 }
 
 }  // namespace avatar_rt::AVATAR_RT_ISA

@@ -50,7 +50,8 @@ AVATAR_RT_INLINE I ceil_int(F a) {
   const I i = __builtin_convertvector(a, I);
   return i - (to_float(i) < a);
 }
-AVATAR_RT_INLINE I shift_left(I a, I n) { return a << n; }
+// 0 where n is not within 0 … 31.
+AVATAR_RT_INLINE I shift_left(I a, I n) { return (a << (n & 31)) & ((n & 31) == n); }
 AVATAR_RT_INLINE int largest(I a) {
   const int x = a[0] > a[1] ? a[0] : a[1], y = a[2] > a[3] ? a[2] : a[3];
   return x > y ? x : y;
@@ -61,6 +62,21 @@ AVATAR_RT_INLINE F gather(const float* p, I i) { return F{p[i[0]], p[i[1]], p[i[
 AVATAR_RT_INLINE F look_up(const float* table, I i) { return gather(table, i); }
 AVATAR_RT_INLINE F load_int16(const std::int16_t* p) {
   return to_float(I{p[0], p[1], p[2], p[3]});
+}
+
+// Four floats, again and again.
+AVATAR_RT_INLINE F repeat4(const float* p) {
+  F v;
+  __builtin_memcpy(&v, p, sizeof v);
+  return v;
+}
+// Has v made here: the compiler moves no part of its making beyond this place.
+AVATAR_RT_INLINE void settle([[maybe_unused]] F& v) {
+#if defined(__x86_64__)
+  asm("" : "+x"(v));
+#elif defined(__aarch64__)
+  asm("" : "+w"(v));
+#endif
 }
 
 // The lowest byte of each lane.
@@ -81,11 +97,23 @@ struct HitRow {
     return ((bytes >> column & 0x0101010101010101u) * 0x0102040810204080u) >> 56;
   }
 };
-// Writes first + step·k for every set bit k of hits; list has room for all kHits of them.
-AVATAR_RT_INLINE int list_hits(std::uint16_t* list, std::uint64_t hits, int first, int step) {
+// Writes first + k for every set bit k of hits; list has room for all kHits of them.
+AVATAR_RT_INLINE int list_hits(std::uint16_t* list, std::uint64_t hits, int first) {
   int n = 0;
   for (; hits != 0; hits &= hits - 1) {
-    list[n++] = static_cast<std::uint16_t>(first + step * __builtin_ctzll(hits));
+    list[n++] = static_cast<std::uint16_t>(first + __builtin_ctzll(hits));
+  }
+  return n;
+}
+// Of the first `count` ≤ kHits bytes those that share a bit with `columns`: those bits, and first + k
+// for byte k. Returns how many; there is room for all kHits.
+AVATAR_RT_INLINE int keep_hits(const std::uint8_t* bytes, unsigned columns, int count, int first,
+                               std::uint8_t* hits, std::uint16_t* places) {
+  int n = 0;
+  for (int k = 0; k < count; ++k) {
+    hits[n] = static_cast<std::uint8_t>(bytes[k] & columns);
+    places[n] = static_cast<std::uint16_t>(first + k);
+    n += hits[n] != 0;
   }
   return n;
 }

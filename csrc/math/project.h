@@ -61,37 +61,33 @@ AVATAR_RT_INLINE Ellipse<R> ellipse_of_root(R x, R y, R depth, const R (&tx)[3],
   return ellipse(x, y, depth, xx, xy, yy, dot(area, area));
 }
 
-// How far in x the ellipse u² + v² ≤ reach goes within the band low ≤ dy ≤ high: dx from .left to
+// How far in x the ellipse u² + v² ≤ reach goes within the band low ≤ v ≤ high: dx from .left to
 // .right; the ellipse lies beyond the band where .room is negative. reach may be in any scale that
 // l11, l21 and l22 share.
 template <class R>
 struct Span {
   R left, right, room;
 };
-// tip is dy at the ellipse's rightmost point, for a reach of 1.
+// dx = per_l11·u + slope·v, and tip is v at the ellipse's rightmost point, for a reach of 1.
 template <class R>
 struct SpanMaker {
-  R tip, slope, per_l11, l22;
+  R per_l11, slope, tip;
 };
 
 template <class R>
 AVATAR_RT_INLINE SpanMaker<R> span_maker(R l11, R l21, R l22) {
-  const R per_l11 = rcp(l11), per_l22 = rcp(l22);
-  // dx = u/l11 + across·v on the ellipse, greatest where (u, v) has that direction
-  const R slope = -l21 * per_l11, across = slope * per_l22;
-  const R tip = per_l22 * across * rsqrt(per_l11 * per_l11 + across * across);
-  return {tip, slope, per_l11, l22};
+  const R per_l11 = rcp(l11), slope = -l21 * per_l11 * rcp(l22);
+  // on the circle dx is greatest where (u, v) has the direction (per_l11, slope)
+  return {per_l11, slope, slope * rsqrt(per_l11 * per_l11 + slope * slope)};
 }
 
-// root is the square root of reach.
+// tip is the maker's, times the square root of reach.
 template <class R>
-AVATAR_RT_INLINE Span<R> span(const SpanMaker<R>& s, R reach, R root, R low, R high) {
-  const R tip = root * s.tip;
-  const R right_at = min(max(tip, low), high), left_at = min(max(-tip, low), high);
-  const R right_v = s.l22 * right_at, left_v = s.l22 * left_at;
-  const R room = reach - right_v * right_v;
-  return {s.slope * left_at - s.per_l11 * rough_sqrt(reach - left_v * left_v),
-          s.slope * right_at + s.per_l11 * rough_sqrt(room), room};
+AVATAR_RT_INLINE Span<R> span(const SpanMaker<R>& s, R reach, R tip, R low, R high) {
+  const R right = min(max(tip, low), high), left = min(max(-tip, low), high);
+  const R room = reach - right * right;
+  return {s.slope * left - s.per_l11 * rough_sqrt(reach - left * left),
+          s.slope * right + s.per_l11 * rough_sqrt(room), room};
 }
 
 }  // namespace avatar_rt::AVATAR_RT_ISA

@@ -1,0 +1,89 @@
+// A slice's splats as one row of blocks sees them: what they all share along the row is found once,
+// and each block has a list of those that touch it.
+#pragma once
+
+#include "cpu/slice.h"
+
+namespace avatar_rt::AVATAR_RT_ISA {
+
+inline constexpr int kBlockLanes = kBlockPixels / kWidth;
+
+// A block's pixels lie column by column, four lines each: kBlockLanes lanes, each of whole columns.
+// The exponent of an alpha at (x, y) is rest - (l11·x + along)², of the line's
+struct Lines {
+  float along[kBlock];  // l21·y + u0
+  float rest[kBlock];   // level - v²
+};
+struct alignas(64) Row {
+  Lines lines[kSlice];
+  float tint[kSlice][4];              // r, g, b, l11
+  std::uint16_t places[kListSpace];   // in the slice
+  std::uint8_t hits[kListSpace];      // bit c: it touches block c
+  std::uint16_t lists[kTileColumns][kListSpace];  // numbers in this row, in order
+  int lengths[kTileColumns];
+};
+
+struct alignas(64) TileMemory {
+  Slice slice;
+  Row row;
+};
+// What a stage keeps of a tile's blocks follows in the worker's memory.
+AVATAR_RT_INLINE float* state_in(const Scratch& scratch) {
+  return reinterpret_cast<float*>(static_cast<TileMemory*>(scratch.tile) + 1);
+}
+
+// Sixteen pixels' centres by the coordinate that changes from one to the next, and by the other.
+alignas(64) static constexpr float kInner[kBlockPixels] = {0.5f, 1.5f, 2.5f, 3.5f, 0.5f, 1.5f,
+                                                           2.5f, 3.5f, 0.5f, 1.5f, 2.5f, 3.5f,
+                                                           0.5f, 1.5f, 2.5f, 3.5f};
+alignas(64) static constexpr float kOuter[kBlockPixels] = {0.5f, 0.5f, 0.5f, 0.5f, 1.5f, 1.5f,
+                                                           1.5f, 1.5f, 2.5f, 2.5f, 2.5f, 2.5f,
+                                                           3.5f, 3.5f, 3.5f, 3.5f};
+
+// A block's pixel centres along x, relative to the tile.
+struct Columns {
+  F x[kBlockLanes];
+};
+AVATAR_RT_INLINE Columns columns_of_block(int column) {
+  Columns columns;
+  for (int v = 0; v < kBlockLanes; ++v) {
+    columns.x[v] = load(kOuter + v * kWidth) + static_cast<float>(kBlock * column);
+  }
+  return columns;
+}
+
+// Row r of the slice, for those of its blocks that are in `columns`, bit by bit.
+[[gnu::noinline, maybe_unused]] static void enter_row(const Slice& slice, int r, unsigned columns,
+                                                      Row& row) {
+  int n = 0;
+  for (int i = 0; i < slice.count; i += kHits) {
+    const int left = slice.count - i;
+    n += keep_hits(slice.rows[r] + i, columns, left < kHits ? left : kHits, i, row.hits + n,
+                   row.places + n);
+  }
+  for (int i = n; i % kHits != 0; ++i) row.hits[i] = 0;
+  const F4 y = load4(kInner) + static_cast<float>(kBlock * r);
+  for (int k = 0; k < n; ++k) {
+    const TileSplat& t = slice.splats[row.places[k]];
+    const F4 across = t.l22 * y + t.v0;
+    store4(row.lines[k].along, t.l21 * y + t.u0);
+    store4(row.lines[k].rest, t.level - across * across);
+    store4(row.tint[k], load4(&t.r));
+  }
+  for (unsigned todo = columns; todo != 0; todo &= todo - 1) {
+    const int column = __builtin_ctz(todo);
+    int length = 0;
+    for (int i = 0; i < n; i += kHits) {
+      length += list_hits(row.lists[column] + length, HitRow(row.hits + i)(column), i);
+    }
+    row.lengths[column] = length;
+  }
+}
+
+// The exponent of a row's splat at a lane of pixels.
+AVATAR_RT_INLINE F power_in(const Row& row, int k, F x) {
+  const F u = row.tint[k][3] * x + repeat4(row.lines[k].along);
+  return repeat4(row.lines[k].rest) - u * u;
+}
+
+}  // namespace avatar_rt::AVATAR_RT_ISA
