@@ -2,7 +2,6 @@
 // weights that it was blended with.
 #include "core/chain.h"
 #include "cpu/row.h"
-#include "cpu/sort.h"
 #include "cpu/stages.h"
 #include "math/constants.h"
 
@@ -33,11 +32,12 @@ bool gather_block(const BlendArgs& b, const Row& row, int column, const float* g
   const int n = row.lengths[column];
   for (int i = 0; i < n; ++i) {
     const int k = row.lists[column][i];
+    const RowSplat& s = row.splats[k];
     float* sum = sums + static_cast<std::size_t>(row.places[k]) * 16 * (1 + b.channels);
     unsigned any = 0;
     for (int v = 0; v < kBlockLanes; ++v) {
       const F T = load(through + v * kWidth);
-      const F weight = weight_of<Cubic>(T, power_in(row, k, columns.x[v]), threshold);
+      const F weight = weight_of<Cubic>(T, power_of(s, columns.x[v]), threshold);
       const F next = T - weight;
       store(through + v * kWidth, next);
       any |= bits(less(opaque, next));
@@ -62,7 +62,7 @@ void blend_adjoint(const AdjointArgs& args, int tile, Scratch& scratch) {
   const int per_splat = 16 * (1 + b.channels);
   for (int k = 0; k < 16 * kTileBlocks; ++k) through[k] = 1;
   const TilePlace place = place_of(b, tile);
-  const std::size_t n = sort_tile(b, tile, scratch);
+  const std::size_t n = sort_tile<Named::place>(b, tile, scratch);
   const Cut cut = cut_of(b, place);
 
   // where each collected entry sits in its segment, in the order that sort_tile() found them
@@ -81,7 +81,7 @@ void blend_adjoint(const AdjointArgs& args, int tile, Scratch& scratch) {
 
   std::uint64_t alive = place.blocks;
   for (std::size_t at = 0; at < n && alive != 0;) {
-    cut_slice(b, scratch, n, at, alive, cut, slice);
+    cut_slice<Named::place>(b, scratch, n, at, alive, cut, slice);
     for (std::size_t k = 0; k < static_cast<std::size_t>(slice.count) * per_splat; ++k) sums[k] = 0;
     for (int r = 0; r < kTileRows; ++r) {
       const unsigned columns = row_of(alive, r);
@@ -97,7 +97,7 @@ void blend_adjoint(const AdjointArgs& args, int tile, Scratch& scratch) {
       }
     }
     for (int k = 0; k < slice.count; ++k) {
-      const std::uint64_t where = scratch.sorted[slice.splats[k].ref];
+      const std::uint64_t where = scratch.sorted[slice.splats[k].named];
       float* slot = args.partial[where >> 32] + static_cast<std::uint32_t>(where) *
                                                     static_cast<std::size_t>(1 + b.channels);
       for (int c = 0; c <= b.channels; ++c) {

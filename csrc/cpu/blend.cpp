@@ -1,7 +1,6 @@
 // Blends a tile: every 4×4 block walks its list with transmittance and colour in registers.
 #include "cpu/output.h"
 #include "cpu/row.h"
-#include "cpu/sort.h"
 #include "cpu/stages.h"
 
 namespace avatar_rt::AVATAR_RT_ISA {
@@ -36,20 +35,20 @@ template <class C>
       }
     };
     each([&](int i, int v) __attribute__((always_inline)) {
-      alpha[i][v] = power_in(row, at[i], columns.x[v]);
+      alpha[i][v] = power_of(row.splats[at[i]], columns.x[v]);
     });
     each([&](int i, int v) __attribute__((always_inline)) {
       kept[i][v] = at_least(alpha[i][v], threshold);
       alpha[i][v] = unchecked_alpha<C>(alpha[i][v]);
     });
     for (int i = 0; i < kCount; ++i) {
-      const float* tint = row.tint[at[i]];
+      const RowSplat& s = row.splats[at[i]];
       for (int v = 0; v < kBlockLanes; ++v) {
         const F weight = masked_product(kept[i][v], alpha[i][v], T[v]);
         T[v] = T[v] - weight;
-        r[v] += weight * tint[0];
-        g[v] += weight * tint[1];
-        b[v] += weight * tint[2];
+        r[v] += weight * s.r;
+        g[v] += weight * s.g;
+        b[v] += weight * s.b;
       }
     }
   };
@@ -85,12 +84,13 @@ template <class C>
   const F threshold = splat(threshold_), opaque = splat(args.transmittance_min);
   for (int i = 0; i < n; ++i) {
     const int k = row.lists[column][i];
+    const RowSplat& s = row.splats[k];
     const std::size_t number = slice.splats[row.places[k]].splat;
     const float* color = args.colors + number * static_cast<std::size_t>(args.color_stride);
     unsigned any = 0;
     for (int v = 0; v < kBlockLanes; ++v) {
       const F T = load(state + v * kWidth);
-      const F weight = weight_of<Cubic>(T, power_in(row, k, columns.x[v]), threshold);
+      const F weight = weight_of<Cubic>(T, power_of(s, columns.x[v]), threshold);
       const F next = T - weight;
       store(state + v * kWidth, next);
       for (int c = 0; c < args.channels; ++c) {
@@ -145,9 +145,9 @@ void blend(const BlendArgs& args, int tile, Scratch& scratch) {
                    : args.curve == Curve::parabola ? &blend_rgb<Parabola>
                                                    : &blend_rgb<Cubic>;
   std::uint64_t alive = place.blocks, blank = place.blocks;
-  const std::size_t n = sort_tile(args, tile, scratch);
+  const std::size_t n = sort_tile<Named::splat>(args, tile, scratch);
   for (std::size_t at = 0; at < n && alive != 0;) {
-    cut_slice(args, scratch, n, at, alive, cut, slice);
+    cut_slice<Named::splat>(args, scratch, n, at, alive, cut, slice);
     for (int r = 0; r < kTileRows; ++r) {
       const unsigned columns = row_of(alive, r);
       if (columns == 0) continue;

@@ -67,9 +67,10 @@ AVATAR_RT_INLINE I last_pixel(F to, int low, int high) {
   const float tip = sqrt(s.reach) * maker.tip;
   for (int tile_y = y0 / kTile; tile_y <= y1 / kTile; ++tile_y) {
     const float low = static_cast<float>(tile_y * kTile) + 0.5f - s.y;
-    const Span<float> band = span(maker, s.reach, tip, l22 * low, l22 * (low + (kTile - 1)));
-    const int x0 = first_pixel(s.x + band.left, b.left, b.right);
-    const int x1 = last_pixel(s.x + band.right, b.left, b.right);
+    const Span<float> band =
+        span(maker, s.reach, tip, l22 * low, l22 * (low + (kTile - 1)), s.x, s.x);
+    const int x0 = first_pixel(band.left, b.left, b.right);
+    const int x1 = last_pixel(band.right, b.left, b.right);
     if (band.room < 0 || x0 > x1) continue;
     const auto line =
         static_cast<std::size_t>(tile_y - args.region.tile_y) * args.region.columns;

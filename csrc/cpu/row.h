@@ -9,16 +9,17 @@ namespace avatar_rt::AVATAR_RT_ISA {
 inline constexpr int kBlockLanes = kBlockPixels / kWidth;
 
 // A block's pixels lie column by column, four lines each: kBlockLanes lanes, each of whole columns.
-// The exponent of an alpha at (x, y) is rest - (l11·x + along)², of the line's
-struct Lines {
+// The exponent of an alpha at (x, y) is rest - (l11·x + along)², of y's line.
+struct alignas(64) RowSplat {
   float along[kBlock];  // l21·y + u0
   float rest[kBlock];   // level - v²
+  float r, g, b, l11;
 };
-struct alignas(64) Row {
-  Lines lines[kSlice];
-  float tint[kSlice][4];              // r, g, b, l11
-  std::uint16_t places[kListSpace];   // in the slice
-  std::uint8_t hits[kListSpace];      // bit c: it touches block c
+
+struct Row {
+  RowSplat splats[kSlice];
+  std::uint16_t places[kListSpace];               // in the slice
+  std::uint8_t hits[kListSpace];                  // bit c: it touches block c
   std::uint16_t lists[kTileColumns][kListSpace];  // numbers in this row, in order
   int lengths[kTileColumns];
 };
@@ -65,10 +66,11 @@ AVATAR_RT_INLINE Columns columns_of_block(int column) {
   const F4 y = load4(kInner) + static_cast<float>(kBlock * r);
   for (int k = 0; k < n; ++k) {
     const TileSplat& t = slice.splats[row.places[k]];
+    RowSplat& out = row.splats[k];
     const F4 across = t.l22 * y + t.v0;
-    store4(row.lines[k].along, t.l21 * y + t.u0);
-    store4(row.lines[k].rest, t.level - across * across);
-    store4(row.tint[k], load4(&t.r));
+    store4(out.along, t.l21 * y + t.u0);
+    store4(out.rest, t.level - across * across);
+    store4(&out.r, load4(&t.r));
   }
   for (unsigned todo = columns; todo != 0; todo &= todo - 1) {
     const int column = __builtin_ctz(todo);
@@ -81,9 +83,9 @@ AVATAR_RT_INLINE Columns columns_of_block(int column) {
 }
 
 // The exponent of a row's splat at a lane of pixels.
-AVATAR_RT_INLINE F power_in(const Row& row, int k, F x) {
-  const F u = row.tint[k][3] * x + repeat4(row.lines[k].along);
-  return repeat4(row.lines[k].rest) - u * u;
+AVATAR_RT_INLINE F power_of(const RowSplat& s, F x) {
+  const F u = s.l11 * x + repeat4(s.along);
+  return repeat4(s.rest) - u * u;
 }
 
 }  // namespace avatar_rt::AVATAR_RT_ISA

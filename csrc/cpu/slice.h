@@ -2,6 +2,7 @@
 #pragma once
 
 #include "core/backend.h"
+#include "cpu/sort.h"
 #include "cpu/tile.h"
 #include "math/blend.h"
 #include "math/lane.h"
@@ -14,9 +15,9 @@ namespace avatar_rt::AVATAR_RT_ISA {
 struct TileSplat {
   float u0, v0, l11, l21, l22, level;
   std::uint32_t splat;    // which one
-  std::uint32_t ref;      // its place in Scratch::splats
+  std::uint32_t named;    // by its key
   float r, g, b;          // where there are three channels
-  float slope;            // l11 once more, beside the colour
+  float beside;           // l11 once more, beside the colour
 };
 
 inline constexpr int kSlice = 512;
@@ -58,16 +59,16 @@ AVATAR_RT_INLINE void enter_tile(const Splat* all, TileSplat* splats, const Cut&
   constexpr float kPixel = 1.0f / kBlock;
   constexpr float kMargin = kMantissa * 2e-3f;
   const F column = kPixel * (x - 0.5f), line = kPixel * (y - 0.5f);
-  const F height = float{kBlock} * l22, band = (1 - kPixel) * height, top = -(height * line);
+  const F height = float{kBlock} * l22, band = (1 - kPixel) * height;
   const SpanMaker<F> maker = span_maker(float{kBlock} * l11, float{kBlock} * l21, height);
   const F reach = at4[1] + (kMargin - cut.level), tip = rough_sqrt(reach) * maker.tip;
   // the first pixel at or after the left end, without rounding up to whole pixels in between
   const F left = column + kPixel * 0.9999f, right = column + 1.0f;
-  for (int r = 0; r < kTileRows; ++r) {
+  F low = -(height * line);
+  for (int r = 0; r < kTileRows; ++r, low += height) {
     if (row_of(alive, r) == 0) continue;
-    const F low = height * static_cast<float>(r) + top;
-    const Span<F> s = span(maker, reach, tip, low, low + band);
-    const I from = floor_int(max(left + s.left, F{})), end = floor_int(max(right + s.right, F{}));
+    const Span<F> s = span(maker, reach, tip, low, low + band, left, right);
+    const I from = floor_int(max(s.left, F{})), end = floor_int(max(s.right, F{}));
     const I row = shift_left(splat(-1), from) & ~shift_left(splat(-1), end);
     store_bytes(rows[r] + at, select(less(F{}, s.room), row, I{}));
   }
@@ -75,10 +76,10 @@ AVATAR_RT_INLINE void enter_tile(const Splat* all, TileSplat* splats, const Cut&
 
 // The next splats of the sorted tile, from key `at` on; at moves past them. Rows of which no block is
 // alive keep what was in them.
-[[gnu::noinline, maybe_unused]] static void cut_slice(const BlendArgs& args,
-                                                      const Scratch& scratch, std::size_t n,
-                                                      std::size_t& at, std::uint64_t alive,
-                                                      const Cut& cut, Slice& slice) {
+template <Named kNamed>
+[[gnu::noinline]] void cut_slice(const BlendArgs& args, const Scratch& scratch, std::size_t n,
+                                 std::size_t& at, std::uint64_t alive, const Cut& cut,
+                                 Slice& slice) {
   const bool rgb = args.channels == 3 && args.colors != nullptr;
   const auto stride = static_cast<std::size_t>(args.color_stride);
   const std::size_t count = n - at < kSlice ? n - at : kSlice;
@@ -87,14 +88,14 @@ AVATAR_RT_INLINE void enter_tile(const Splat* all, TileSplat* splats, const Cut&
   const Splat* all = args.splats;
   const float* colors = args.colors;
   for (std::size_t i = 0; i < count; ++i) {
-    const auto ref = static_cast<std::uint32_t>(keys[i]);
-    const std::uint32_t splat = numbers[ref];
+    const auto named = static_cast<std::uint32_t>(keys[i]);
+    const std::uint32_t splat = kNamed == Named::splat ? named : numbers[named];
     TileSplat& t = slice.splats[i];
     store4(&t.l22, load4(&all[splat].l22));
     t.splat = splat;
-    t.ref = ref;
+    t.named = named;
     if (rgb) std::memcpy(&t.r, colors + splat * stride, 3 * sizeof(float));
-    t.slope = all[splat].l11;
+    t.beside = all[splat].l11;
   }
   at += count;
   slice.count = static_cast<int>(count);

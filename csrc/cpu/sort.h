@@ -6,14 +6,18 @@
 
 namespace avatar_rt::AVATAR_RT_ISA {
 
-// A tile's entries, in the order of their Gaussians, into scratch.splats, and
-// scratch.keys = (depth - nearest of all) << 32 | place in scratch.splats, ascending. Returns how
-// many there are.
+// What a key names: a Gaussian, or its place in scratch.splats, where the tile's Gaussians are then
+// left in their own order.
+enum class Named { splat, place };
+
+// A tile's entries by depth: scratch.keys = (depth - nearest of all) << 32 | what is named, ascending.
+// Returns how many there are.
 //
 // Most depths are apart in the upper sixteen bits that tell the frame's depths apart: two counting
 // sorts order those, and one pass over neighbours settles the rest; where that would be slow, four
 // sorts do it all.
-[[gnu::noinline]] static std::size_t sort_tile(const BlendArgs& args, int tile,
+template <Named kNamed>
+[[gnu::noinline]] std::size_t sort_tile(const BlendArgs& args, int tile,
                                                Scratch& scratch) {
   const bool rgb = args.channels == 3 && args.colors != nullptr;
   const auto stride = static_cast<std::size_t>(args.color_stride);
@@ -39,9 +43,10 @@ namespace avatar_rt::AVATAR_RT_ISA {
       if (n + kPage > scratch.capacity) scratch.reserve(scratch, n + kPage);
       for (; slot != stop; ++slot, ++n) {
         const Entry entry = segment.entries[slot];
+        const std::uint64_t named = kNamed == Named::splat ? entry.splat : n;
         const std::uint64_t key =
-            static_cast<std::uint64_t>(entry.depth - args.nearest) << 32 | n;
-        scratch.splats[n] = entry.splat;
+            static_cast<std::uint64_t>(entry.depth - args.nearest) << 32 | named;
+        if (kNamed == Named::place) scratch.splats[n] = entry.splat;
         scratch.keys[n] = key;
         ++low[key >> shift & 255];
         ++high[n & 1][key >> (shift + 8) & 255];
@@ -68,7 +73,7 @@ namespace avatar_rt::AVATAR_RT_ISA {
   for (std::size_t i = 1; i < n && moves <= 16 * n; ++i) {
     const std::uint64_t key = scratch.keys[i];
     std::size_t k = i;
-    // the place in the key's lower half keeps equal depths in their order
+    // the key's lower half keeps equal depths in their Gaussians' order
     for (; k > 0 && scratch.keys[k - 1] > key; --k) scratch.keys[k] = scratch.keys[k - 1];
     scratch.keys[k] = key;
     moves += i - k;
@@ -80,7 +85,7 @@ namespace avatar_rt::AVATAR_RT_ISA {
     for (int d = 0; d < 256; ++d) starts[d + 1] += starts[d];
     for (std::size_t i = 0; i < n; ++i) to[starts[from[i] >> digit & 255]++] = from[i];
   };
-  // equal depths have kept their order all along, so the places need no sorting
+  // equal depths have kept their order all along, so the lower half needs no sorting
   for (int digit = 32; digit < 64; digit += 16) {
     sort_digit(scratch.keys, scratch.sorted, digit);
     sort_digit(scratch.sorted, scratch.keys, digit + 8);

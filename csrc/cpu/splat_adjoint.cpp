@@ -6,7 +6,6 @@
 #include "core/splat_args.h"
 #include "cpu/reduce.h"
 #include "cpu/row.h"
-#include "cpu/sort.h"
 #include "cpu/stages.h"
 #include "math/blend_adjoint.h"
 
@@ -181,11 +180,11 @@ void enter_batch(const BlendArgs& b, const Scratch& scratch, const std::uint64_t
                  std::size_t count, const Cut& cut, std::uint64_t alive, TileSplat* splats,
                  std::uint8_t (*rows)[kListSpace]) {
   for (std::size_t i = 0; i < count; ++i) {
-    const auto ref = static_cast<std::uint32_t>(keys[i]);
+    const auto named = static_cast<std::uint32_t>(keys[i]);
     TileSplat& t = splats[i];
-    store4(&t.l22, load4(&b.splats[scratch.splats[ref]].l22));
-    t.splat = scratch.splats[ref];
-    t.ref = ref;
+    store4(&t.l22, load4(&b.splats[scratch.splats[named]].l22));
+    t.splat = scratch.splats[named];
+    t.named = named;
   }
   for (std::size_t i = count; i % kWidth != 0; ++i) splats[i] = splats[0];
   for (std::size_t i = 0; i < count; i += kWidth) {
@@ -203,7 +202,7 @@ void adjoint_tile(const SplatAdjointArgs& args, int tile, Scratch& scratch, floa
   float* totals = args.totals + static_cast<std::size_t>(tile) * (channels + 1);
   for (int c = 0; c <= channels; ++c) totals[c] = 0;
   load_tile<kChannels>(args, place, state, totals);
-  const std::size_t n = sort_tile(b, tile, scratch);
+  const std::size_t n = sort_tile<Named::place>(b, tile, scratch);
   if (args.partial != nullptr) {
     // where each entry sits in its segment, in the order that sort_tile() found them
     std::size_t found = 0;
@@ -232,7 +231,7 @@ void adjoint_tile(const SplatAdjointArgs& args, int tile, Scratch& scratch, floa
       blocks &= alive;
       float* out = args.sums + t.splat * stride;
       if (args.partial != nullptr) {
-        const std::uint64_t where = scratch.sorted[t.ref];
+        const std::uint64_t where = scratch.sorted[t.named];
         out = args.partial[where >> 32] + static_cast<std::uint32_t>(where) * stride;
       }
       if (blocks == 0) {

@@ -61,9 +61,8 @@ AVATAR_RT_INLINE Ellipse<R> ellipse_of_root(R x, R y, R depth, const R (&tx)[3],
   return ellipse(x, y, depth, xx, xy, yy, dot(area, area));
 }
 
-// How far in x the ellipse u² + v² ≤ reach goes within the band low ≤ v ≤ high: dx from .left to
-// .right; the ellipse lies beyond the band where .room is negative. reach may be in any scale that
-// l11, l21 and l22 share.
+// How far in x the ellipse u² + v² ≤ reach goes within the band low ≤ v ≤ high; it lies beyond the
+// band where .room is negative. reach may be in any scale that l11, l21 and l22 share.
 template <class R>
 struct Span {
   R left, right, room;
@@ -81,13 +80,15 @@ AVATAR_RT_INLINE SpanMaker<R> span_maker(R l11, R l21, R l22) {
   return {per_l11, slope, slope * rsqrt(per_l11 * per_l11 + slope * slope)};
 }
 
-// tip is the maker's, times the square root of reach.
+// tip is the maker's, times the square root of reach. The left end is counted from x_left, the right
+// one from x_right.
 template <class R>
-AVATAR_RT_INLINE Span<R> span(const SpanMaker<R>& s, R reach, R tip, R low, R high) {
+AVATAR_RT_INLINE Span<R> span(const SpanMaker<R>& s, R reach, R tip, R low, R high, R x_left,
+                              R x_right) {
   const R right = min(max(tip, low), high), left = min(max(-tip, low), high);
   const R room = reach - right * right;
-  return {s.slope * left - s.per_l11 * rough_sqrt(reach - left * left),
-          s.slope * right + s.per_l11 * rough_sqrt(room), room};
+  return {(s.slope * left + x_left) - s.per_l11 * rough_sqrt(reach - left * left),
+          (s.slope * right + x_right) + s.per_l11 * rough_sqrt(room), room};
 }
 
 }  // namespace avatar_rt::AVATAR_RT_ISA
