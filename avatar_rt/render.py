@@ -9,7 +9,7 @@ from typing import Self
 import numpy as np
 
 from avatar_rt import _core
-from avatar_rt.arrays import F32, F64, floats32, floats64
+from avatar_rt.arrays import F32, floats32, floats64
 from avatar_rt.avatar import Avatar
 from avatar_rt.errors import BackendError, ParameterError
 from avatar_rt.types import MAX_SIDE, Backend, Camera, FaceParams, Frame, PixelFormat, Quality
@@ -113,8 +113,8 @@ class Renderer:
         pose = self._pose(params)
         try:
             pixels, timings = self._core.render(
-                *pose, _finite("viewmat", camera.viewmat), _finite("K", camera.K), camera.width,
-                camera.height, color, format, quality or self.quality,
+                *pose, floats64(camera.viewmat), floats64(camera.K), camera.width, camera.height,
+                color, format, quality or self.quality,
             )  # fmt: skip
         except ValueError as error:
             raise ParameterError(f"cannot be drawn: {error}") from error
@@ -159,8 +159,8 @@ class Renderer:
         try:
             pixels, timings = self._core.render_batch(
                 np.stack(coefficients), np.stack(rotations), np.stack(translations),
-                np.stack([_finite("viewmat", view.viewmat) for view in views]),
-                np.stack([_finite("K", view.K) for view in views]),
+                floats64([view.viewmat for view in views]),
+                floats64([view.K for view in views]),
                 first.width, first.height, color, format, quality or self.quality,
             )  # fmt: skip
         except ValueError as error:
@@ -175,22 +175,29 @@ class Renderer:
         return other
 
     def vertices(self, params: FaceParams) -> F32:
-        """(V, 3) float32 metres: the mesh with that face."""
-        return self._core.vertices(*self._pose(params))
+        """(V, 3) float32 metres: the mesh with that face. Raises ParameterError for such faces as
+        `render` refuses."""
+        pose = self._pose(params)
+        try:
+            return self._core.vertices(*pose)
+        except ValueError as error:
+            raise ParameterError(f"cannot be posed: {error}") from error
 
     def gaussians(self, params: FaceParams) -> tuple[F32, F32]:
         """The Gaussians with that face: means (N, 3) and covariances (N, 6) as xx xy xz yy yz zz,
-        float32, metres, in the order of avatar.gaussians."""
-        return self._core.gaussians(*self._pose(params))
+        float32, metres, in the order of avatar.gaussians. Raises ParameterError for such faces as
+        `render` refuses."""
+        pose = self._pose(params)
+        try:
+            return self._core.gaussians(*pose)
+        except ValueError as error:
+            raise ParameterError(f"cannot be posed: {error}") from error
 
     def _pose(self, params: FaceParams) -> tuple[F32, F32, F32]:
         if np.shape(params.arkit) != (52,):
             raise ParameterError(f"arkit weights have shape {np.shape(params.arkit)}, not (52,)")
         pose = self.avatar.rig.pose(params)
-        parts = (pose.coefficients, pose.joint_rotations, pose.translation)
-        if not all(np.isfinite(part).all() for part in parts):
-            raise ParameterError("face parameters hold numbers that are not finite")
-        return parts
+        return pose.coefficients, pose.joint_rotations, pose.translation
 
 
 def _check_picture(camera: Camera, format: str) -> None:
@@ -207,14 +214,8 @@ def _background(
     background: Sequence[float] | Sequence[Sequence[float]], *shapes: tuple[int, ...]
 ) -> F32:
     color = floats32(background)
-    if color.shape not in shapes or not ((color >= 0) & (color <= 1)).all():
+    # as Python's numbers: three are checked before NumPy's comparisons are in the cache again
+    if color.shape not in shapes or not all(0 <= c <= 1 for c in color.ravel().tolist()):
         expected = "three numbers" + (" for all pictures or for each" if len(shapes) > 1 else "")
         raise ParameterError(f"background {background} must be {expected} within 0 … 1")
     return color
-
-
-def _finite(name: str, matrix: F64) -> F64:
-    size = 4 if name == "viewmat" else 3
-    if np.shape(matrix) != (size, size) or not np.isfinite(matrix).all():
-        raise ParameterError(f"camera {name} must be {size}x{size} finite numbers")
-    return floats64(matrix)

@@ -30,15 +30,16 @@ std::string shape_text(const py::ssize_t* begin, const py::ssize_t* end) {
 template <typename T>
 py::array_t<T> array(const py::object& value, const char* name,
                      std::initializer_list<py::ssize_t> shape) {
-  const std::string expected =
-      std::string(kTypeName<T>) + " of shape " + shape_text(shape.begin(), shape.end());
+  const auto expected = [&] {
+    return std::string(kTypeName<T>) + " of shape " + shape_text(shape.begin(), shape.end());
+  };
   if (!py::isinstance<py::array>(value)) {
-    throw py::value_error(std::string(name) + ": expected a NumPy array, " + expected);
+    throw py::value_error(std::string(name) + ": expected a NumPy array, " + expected());
   }
   const auto any = py::reinterpret_borrow<py::array>(value);
   if (!any.dtype().is(py::dtype::of<T>()) && !any.dtype().equal(py::dtype::of<T>())) {
     throw py::value_error(std::string(name) + ": has dtype " +
-                          py::str(any.dtype()).cast<std::string>() + ", expected " + expected);
+                          py::str(any.dtype()).cast<std::string>() + ", expected " + expected());
   }
   bool fits = any.ndim() == static_cast<py::ssize_t>(shape.size());
   for (py::ssize_t k = 0; fits && k < any.ndim(); ++k) {
@@ -48,7 +49,7 @@ py::array_t<T> array(const py::object& value, const char* name,
   if (!fits) {
     throw py::value_error(std::string(name) + ": has shape " +
                           shape_text(any.shape(), any.shape() + any.ndim()) + ", expected " +
-                          expected);
+                          expected());
   }
   constexpr int kLayout = int{py::array::c_style} | int{py::detail::npy_api::NPY_ARRAY_ALIGNED_};
   if ((any.flags() & kLayout) != kLayout) {

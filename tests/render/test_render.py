@@ -146,6 +146,13 @@ def test_what_cannot_be_drawn(
         egg.render(face, view, **options)
 
 
+def test_faces_that_cannot_be_posed(egg: Renderer) -> None:
+    face = FaceParams(translation=floats32([0, np.nan, 0]))
+    for pose in (egg.vertices, egg.gaussians):
+        with pytest.raises(ParameterError, match="translation: .* not finite"):
+            pose(face)
+
+
 @pytest.mark.parametrize("viewmat", [np.full((4, 4), np.nan), np.eye(3)])
 def test_cameras_that_are_none(egg: Renderer, viewmat: Array) -> None:
     with pytest.raises(ParameterError, match="viewmat"):
