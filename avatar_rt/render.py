@@ -9,7 +9,7 @@ from typing import Self
 import numpy as np
 
 from avatar_rt import _core
-from avatar_rt.arrays import F32, floats32, floats64
+from avatar_rt.arrays import F32, F64, floats32, floats64
 from avatar_rt.avatar import Avatar
 from avatar_rt.errors import BackendError, ParameterError
 from avatar_rt.types import MAX_SIDE, Backend, Camera, FaceParams, Frame, PixelFormat, Quality
@@ -159,8 +159,8 @@ class Renderer:
         try:
             pixels, timings = self._core.render_batch(
                 np.stack(coefficients), np.stack(rotations), np.stack(translations),
-                floats64([view.viewmat for view in views]),
-                floats64([view.K for view in views]),
+                _stacked("viewmat", [view.viewmat for view in views], 4),
+                _stacked("K", [view.K for view in views], 3),
                 first.width, first.height, color, format, quality or self.quality,
             )  # fmt: skip
         except ValueError as error:
@@ -219,3 +219,10 @@ def _background(
         expected = "three numbers" + (" for all pictures or for each" if len(shapes) > 1 else "")
         raise ParameterError(f"background {background} must be {expected} within 0 … 1")
     return color
+
+
+def _stacked(name: str, matrices: list[F64], size: int) -> F64:
+    for k, matrix in enumerate(matrices):
+        if np.shape(matrix) != (size, size):
+            raise ParameterError(f"camera {k}'s {name} must be {size}x{size}")
+    return floats64(matrices)

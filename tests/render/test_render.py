@@ -149,7 +149,7 @@ def test_what_cannot_be_drawn(
 def test_faces_that_cannot_be_posed(egg: Renderer) -> None:
     face = FaceParams(translation=floats32([0, np.nan, 0]))
     for pose in (egg.vertices, egg.gaussians):
-        with pytest.raises(ParameterError, match="translation: .* not finite"):
+        with pytest.raises(ParameterError, match=r"translation: .* not finite"):
             pose(face)
 
 
