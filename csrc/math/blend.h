@@ -24,9 +24,7 @@ AVATAR_RT_INLINE R exponent_level(R log2_alpha) {
 template <class C>
 AVATAR_RT_INLINE F unchecked_alpha(F power) {
   const I bits = nearest_int(power), whole = bits & ~0x007fffff;
-  // a sum where "or" would do: with AVX-512 the two bit operations would become one, and that one
-  // waits for the multipliers
-  const F m = (F)((bits & 0x007fffff) + 0x3f800000);
+  const F m = (F)((bits & 0x007fffff) | 0x3f800000);
   return min((F)((I)C::of(m) + whole), splat(kAlphaMax));
 }
 
