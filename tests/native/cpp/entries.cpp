@@ -8,6 +8,9 @@ std::span<const Entry> entries() {
       {"adjoint", &fuzz_adjoint},
       {"mesh", &fuzz_mesh},
       {"avatar", &fuzz_avatar},
+      {"splat", &fuzz_splat},
+      {"splat_backward", &fuzz_splat_backward},
+      {"animator", &fuzz_animator},
   };
   return kAll;
 }

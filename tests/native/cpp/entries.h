@@ -12,6 +12,9 @@ void fuzz_rasterize(Source& source);
 void fuzz_adjoint(Source& source);
 void fuzz_mesh(Source& source);
 void fuzz_avatar(Source& source);
+void fuzz_splat(Source& source);
+void fuzz_splat_backward(Source& source);
+void fuzz_animator(Source& source);
 
 struct Entry {
   const char* name;

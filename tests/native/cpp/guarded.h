@@ -50,6 +50,18 @@ class Guarded {
   std::vector<unsigned char> bytes_;
 };
 
+// Whether two rows of numbers are the same bits; a NaN's do not count, as sums may meet theirs in
+// any order.
+template <class T>
+bool same_numbers(const T* a, const T* b, std::size_t n) {
+  for (std::size_t i = 0; i < n; ++i) {
+    if (std::memcmp(a + i, b + i, sizeof(T)) != 0 && !(std::isnan(a[i]) && std::isnan(b[i]))) {
+      return false;
+    }
+  }
+  return true;
+}
+
 inline float largest_finite(const std::vector<float>& values) {
   float most = 0;
   for (const float v : values) {

@@ -111,6 +111,7 @@ MadeHead make_head(Source& source, Manner manner) {
       if (source.chance(0.5)) source.salt(*values, share);
     }
   }
+  trim(h.faces, h.parents, h.triangles, h.barycentric, h.opacities);
   return h;
 }
 

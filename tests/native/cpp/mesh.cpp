@@ -54,6 +54,7 @@ Mesh make_mesh(Source& source, bool foreign) {
         source.integer(0, static_cast<int>(mesh.faces.size()) - 1));
     mesh.faces[at] = source.pick({-1, vertices, 1 << 30, std::numeric_limits<std::int32_t>::min()});
   }
+  trim(mesh.points, mesh.faces);
   return mesh;
 }
 

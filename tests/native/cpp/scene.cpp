@@ -44,6 +44,16 @@ int make_count(Source& source) {
 
 }  // namespace
 
+bool in_front(const CameraView& camera, const float* mean) {
+  double depth = camera.viewmat[11], size = std::abs(depth);
+  for (std::size_t k = 0; k < 3; ++k) {
+    const double part = camera.viewmat[8 + k] * mean[k];
+    depth += part;
+    size += std::abs(part);
+  }
+  return std::isfinite(size) && size < 1e6 && depth > 0.02 + 1e-5 * size;
+}
+
 GaussianView Scene::view() const {
   GaussianView v;
   v.count = static_cast<std::int64_t>(count());
@@ -66,16 +76,6 @@ bool Scene::finite(std::size_t i) const {
          all_finite(colors, c * i, c) &&
          (by_covariance ? all_finite(covars, 6 * i, 6)
                         : all_finite(quats, 4 * i, 4) && all_finite(scales, 3 * i, 3));
-}
-
-bool Scene::in_front(std::size_t i) const {
-  double depth = camera.viewmat[11], size = std::abs(depth);
-  for (std::size_t k = 0; k < 3; ++k) {
-    const double part = camera.viewmat[8 + k] * means[3 * i + k];
-    depth += part;
-    size += std::abs(part);
-  }
-  return std::isfinite(size) && size < 1e6 && depth > 0.02 + 1e-5 * size;
 }
 
 bool Scene::modest() const {
@@ -193,6 +193,7 @@ Scene make_scene(Source& source, Manner manner) {
       if (source.chance(0.5)) source.salt(*values, share);
     }
   }
+  trim(s.means, s.quats, s.scales, s.covars, s.opacities, s.colors, s.background);
   return s;
 }
 

@@ -8,6 +8,9 @@
 
 namespace avatar_rt::fuzz {
 
+// Whether a mean is surely before the camera: its depth is neither near the near plane nor rounded.
+bool in_front(const CameraView& camera, const float* mean);
+
 struct Scene {
   std::vector<float> means, quats, scales, covars, opacities, colors, background;
   int channels = 3;
@@ -21,8 +24,7 @@ struct Scene {
   GaussianView view() const;
   // Whether every number of Gaussian i is finite.
   bool finite(std::size_t i) const;
-  // Whether it is surely before the camera: its depth is neither near the near plane nor rounded.
-  bool in_front(std::size_t i) const;
+  bool in_front(std::size_t i) const { return fuzz::in_front(camera, &means[3 * i]); }
   // Whether no number comes near the limits of float arithmetic.
   bool modest() const;
   // The scene where every Gaussian with a number that is not finite is an invisible one. They keep

@@ -12,6 +12,12 @@
 
 namespace avatar_rt::fuzz {
 
+// Gives back what lies behind the last elements, so that a sanitizer sees reads beyond them.
+template <class... Ts>
+void trim(std::vector<Ts>&... values) {
+  (values.shrink_to_fit(), ...);
+}
+
 // Friendly input is well conditioned: no broken or extreme numbers, no Gaussians of one depth, no
 // triangles without area, so that pictures of it can be compared. Anything else may be hostile.
 enum class Manner { any, friendly };
@@ -81,6 +87,13 @@ class Source {
   void salt(std::vector<float>& values, double share, bool finite_only = false) {
     for (float& value : values) {
       if (chance(share)) value = finite_only ? nasty_finite() : nasty();
+    }
+  }
+  // Puts numbers that are not finite at some.
+  void shatter(std::vector<float>& values, double share) {
+    constexpr float kInf = std::numeric_limits<float>::infinity();
+    for (float& value : values) {
+      if (chance(share)) value = pick({std::numeric_limits<float>::quiet_NaN(), kInf, -kInf});
     }
   }
 
