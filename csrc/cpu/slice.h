@@ -77,9 +77,9 @@ AVATAR_RT_INLINE void enter_tile(const Splat* all, TileSplat* splats, const Cut&
 // The next splats of the sorted tile, from key `at` on; at moves past them. Rows of which no block is
 // alive keep what was in them.
 template <Named kNamed>
-[[gnu::noinline]] void cut_slice(const BlendArgs& args, const Scratch& scratch, std::size_t n,
-                                 std::size_t& at, std::uint64_t alive, const Cut& cut,
-                                 Slice& slice) {
+[[gnu::noinline]] static void cut_slice(const BlendArgs& args, const Scratch& scratch,
+                                        std::size_t n, std::size_t& at, std::uint64_t alive,
+                                        const Cut& cut, Slice& slice) {
   const bool rgb = args.channels == 3 && args.colors != nullptr;
   const auto stride = static_cast<std::size_t>(args.color_stride);
   const std::size_t count = n - at < kSlice ? n - at : kSlice;

@@ -18,7 +18,7 @@ enum class Named { splat, place };
 // sorts do it all. The fast quality leaves it at the sixteen bits where those are fine enough: three
 // parts in 100,000 of the depth.
 template <Named kNamed>
-[[gnu::noinline]] std::size_t sort_tile(const BlendArgs& args, int tile, Scratch& scratch) {
+[[gnu::noinline]] static std::size_t sort_tile(const BlendArgs& args, int tile, Scratch& scratch) {
   constexpr int kFineShift = 8;
   const bool rgb = args.channels == 3 && args.colors != nullptr;
   const auto stride = static_cast<std::size_t>(args.color_stride);
