@@ -33,10 +33,6 @@ class Splatted(tuple[F32, F32]):
     def image(self) -> F32: ...
     @property
     def alpha(self) -> F32: ...
-    haste: int
-    """How much quality "fast" leaves out, 0 … HASTES - 1; ValueError for another number. From 2 on,
-    Gaussians of triangles that face away are among it."""
-
     @property
     def skipped(self) -> int:
         """Gaussians left out because a number of theirs was not finite."""
@@ -49,10 +45,6 @@ class SplattedViews(tuple[F32, F32]):
     def image(self) -> F32: ...
     @property
     def alpha(self) -> F32: ...
-    haste: int
-    """How much quality "fast" leaves out, 0 … HASTES - 1; ValueError for another number. From 2 on,
-    Gaussians of triangles that face away are among it."""
-
     @property
     def skipped(self) -> I64:
         """(B,): as Splatted.skipped."""
