@@ -24,7 +24,7 @@ inline constexpr int kPack = 16;              // Gaussians, vertices and triangl
 
 struct Splat {                  // a Gaussian on the screen; project.h explains the numbers
   float x, y, l11, l21, l22;    // l: times kExponentRoot
-  float level;                  // blend.h's exponent of the opacity
+  float level;                  // curves.h's power of the opacity
   float depth;
   float reach;                  // u² + v² where alpha has fallen to the minimum, l without the factor
 };
@@ -124,7 +124,7 @@ struct BlendArgs {
 };
 
 struct AdjointArgs {
-  BlendArgs blend;                       // colors, background and target unused
+  BlendArgs blend;                       // of the cubic curve; colors and background unused
   const float* image_gradient;           // (H, W, C)
   float* const* partial;                 // per segment: channels + 1 floats a slot
 };

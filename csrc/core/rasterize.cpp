@@ -48,6 +48,7 @@ void rasterize_colors_adjoint(const GaussianView& gaussians, const CameraView& c
   Canvas canvas;
   BlendArgs blend{};
   blend.channels = gaussians.channels;
+  blend.target = Target::floats;  // it chooses the curve: the adjoint knows but that of rasterize()
   std::vector<Buffer<float>> partial;
   std::vector<float*> partial_data;
   const auto draw = [&](const BlendArgs& args) {

@@ -12,9 +12,10 @@
 namespace avatar_rt::AVATAR_RT_ISA {
 namespace {
 
-// A block's state, its pixels line by line: T, what is still to come of Σ w·p, and the picture's gradient per channel;
-// sixteen floats each. Pixels beyond the picture's edge have no gradient. `totals` are Σ T_end·g of
-// each channel and, last, a sum that is NaN where anything read is not finite.
+// A block's state, its pixels line by line (unlike cpu/row.h's): T, what is still to come of Σ w·p, and
+// the picture's gradient per channel; sixteen floats each. Pixels beyond the picture's edge have no
+// gradient. `totals` are Σ T_end·g of each channel and, last, a sum that is NaN where anything read is
+// not finite.
 void load_any_block(const SplatAdjointArgs& args, int x, int y, float* state, float* totals) {
   const BlendArgs& b = *args.blend;
   const auto channels = static_cast<std::size_t>(b.channels);
