@@ -61,7 +61,8 @@ AVATAR_RT_INLINE void enter_tile(const Splat* all, TileSplat* splats, const Cut&
   const F column = kPixel * (x - 0.5f), line = kPixel * (y - 0.5f);
   const F height = float{kBlock} * l22, band = (1 - kPixel) * height;
   const SpanMaker<F> maker = span_maker(float{kBlock} * l11, float{kBlock} * l21, height);
-  const F reach = at4[1] + (kMargin - cut.level), tip = rough_sqrt(reach) * maker.tip;
+  // a tip but 4e-4 too far would lie outside of a needle's ellipse, and its row's blocks with it
+  const F reach = at4[1] + (kMargin - cut.level), tip = sqrt(reach) * maker.tip;
   // the first pixel at or after the left end, without rounding up to whole pixels in between
   const F left = column + kPixel * 0.9999f, right = column + 1.0f;
   F low = -(height * line);

@@ -74,6 +74,26 @@ def test_any_scene_agrees_with_float64(
         assert reference.psnr(alpha, expected_alpha) > EXACT_DB, isa
 
 
+def test_needles_are_drawn_to_their_tips(isas: Isas) -> None:
+    # each alone: where a row of blocks or a tile lost one, its alpha would be 0 instead
+    width, height, focal = 260, 220, 300.0
+    K = np.array([[focal, 0, width / 2], [0, focal, height / 2], [0, 0, 1]])
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        half_turn = rng.uniform(0.3, 1.3) / 2 * (-1) ** seed
+        length = rng.uniform(30, 70)  # pixels, one standard deviation
+        place = np.append(rng.uniform(-60, 60, 2) / focal, 1)
+        scene = reference.Splats(
+            floats32([place]), floats32([[np.cos(half_turn), 0, 0, np.sin(half_turn)]]),
+            floats32([[length / focal, 1e-6, 1e-6]]), floats32([0.99]), np.ones((1, 1), np.float32),
+            np.eye(4), K, width, height,
+        )  # fmt: skip
+        expected = reference.render(scene)[1]
+        clear = expected > 1.02 / 255
+        for isa, (_, alpha) in isas.rasterize(scene).items():
+            assert np.abs(alpha - expected)[clear].max() < 1e-3, (isa, seed)
+
+
 def check_head(isas: Isas, avatar: Avatar, seed: int) -> None:
     """A random face, seen from a random side, at 128 × 128 pixels."""
     rng = np.random.default_rng(seed)
