@@ -1,7 +1,7 @@
 // The transpose of blending in the colours: each splat gathers the picture's gradient with the very
 // weights that it was blended with.
 #include "core/chain.h"
-#include "cpu/row.h"
+#include "cpu/block_row.h"
 #include "cpu/stages.h"
 #include "math/constants.h"
 

@@ -6,7 +6,7 @@
 
 namespace avatar_rt::AVATAR_RT_ISA {
 
-// Where a block's pixel is among its sixteen (cpu/row.h).
+// Where a block's pixel is among its sixteen (cpu/block_row.h).
 constexpr int pixel_at(int row, int column) { return kBlock * column + row; }
 
 // [0, 1] as 0 … 255, rounded to the nearest.

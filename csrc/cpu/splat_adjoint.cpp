@@ -5,14 +5,14 @@
 #include "core/chain.h"
 #include "core/splat_args.h"
 #include "cpu/reduce.h"
-#include "cpu/row.h"
+#include "cpu/block_row.h"
 #include "cpu/stages.h"
 #include "math/blend_adjoint.h"
 
 namespace avatar_rt::AVATAR_RT_ISA {
 namespace {
 
-// A block's state, its pixels line by line (unlike cpu/row.h's): T, what is still to come of Σ w·p, and
+// A block's state, its pixels line by line (unlike cpu/block_row.h's): T, what is still to come of Σ w·p, and
 // the picture's gradient per channel; sixteen floats each. Pixels beyond the picture's edge have no
 // gradient. `totals` are Σ T_end·g of each channel and, last, a sum that is NaN where anything read is
 // not finite.
