@@ -1,6 +1,6 @@
 // Blends a tile: every 4×4 block walks its list with transmittance and colour in registers.
-#include "cpu/output.h"
 #include "cpu/block_row.h"
+#include "cpu/output.h"
 #include "cpu/stages.h"
 
 namespace avatar_rt::AVATAR_RT_ISA {

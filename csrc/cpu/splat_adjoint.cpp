@@ -4,8 +4,8 @@
 // first-level cache.
 #include "core/chain.h"
 #include "core/splat_args.h"
-#include "cpu/reduce.h"
 #include "cpu/block_row.h"
+#include "cpu/reduce.h"
 #include "cpu/stages.h"
 #include "math/blend_adjoint.h"
 
