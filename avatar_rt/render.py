@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
-from typing import Self
+from collections.abc import Callable, Sequence
+from typing import Self, TypeVar
 
 import numpy as np
 
@@ -18,6 +18,8 @@ _QUALITIES: tuple[Quality, ...] = ("exact", "fast")
 _FORMATS = ("rgb8", "rgba8", "i420", "float32")
 _BACKENDS = ("auto", "cpu", "cuda")
 WHITE = (1.0, 1.0, 1.0)
+
+_Posed = TypeVar("_Posed")
 
 
 class Renderer:
@@ -177,19 +179,18 @@ class Renderer:
     def vertices(self, params: FaceParams) -> F32:
         """(V, 3) float32 metres: the mesh with that face. Raises ParameterError for such faces as
         `render` refuses."""
-        pose = self._pose(params)
-        try:
-            return self._core.vertices(*pose)
-        except ValueError as error:
-            raise ParameterError(f"cannot be posed: {error}") from error
+        return self._posed(self._core.vertices, params)
 
     def gaussians(self, params: FaceParams) -> tuple[F32, F32]:
         """The Gaussians with that face: means (N, 3) and covariances (N, 6) as xx xy xz yy yz zz,
         float32, metres, in the order of avatar.gaussians. Raises ParameterError for such faces as
         `render` refuses."""
+        return self._posed(self._core.gaussians, params)
+
+    def _posed(self, find: Callable[[F32, F32, F32], _Posed], params: FaceParams) -> _Posed:
         pose = self._pose(params)
         try:
-            return self._core.gaussians(*pose)
+            return find(*pose)
         except ValueError as error:
             raise ParameterError(f"cannot be posed: {error}") from error
 

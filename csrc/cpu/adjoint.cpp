@@ -22,36 +22,6 @@ void load_gradient(const BlendArgs& b, const float* gradient, int x, int y, floa
   }
 }
 
-// Blends a row's splats into one of its blocks, of transmittances `through`, and adds to the sums of
-// each what its weights gather. Returns whether any pixel lets light through still.
-bool gather_block(const BlendArgs& b, const Row& row, int column, const float* gradient,
-                  float* through, float* sums) {
-  const F threshold = splat(exponent_level(b.log2_alpha_min));
-  const F opaque = splat(b.transmittance_min);
-  const Columns columns = columns_of_block(column);
-  const int n = row.lengths[column];
-  for (int i = 0; i < n; ++i) {
-    const int k = row.lists[column][i];
-    const RowSplat& s = row.splats[k];
-    float* sum = sums + static_cast<std::size_t>(row.places[k]) * 16 * (1 + b.channels);
-    unsigned any = 0;
-    for (int v = 0; v < kBlockLanes; ++v) {
-      const F T = load(through + v * kWidth);
-      const F weight = weight_of<Cubic>(T, power_of(s, columns.x[v]), threshold);
-      const F next = T - weight;
-      store(through + v * kWidth, next);
-      any |= bits(less(opaque, next));
-      for (int c = 0; c <= b.channels; ++c) {
-        float* into = sum + 16 * c + v * kWidth;
-        store(into, load(into) + weight * load(gradient + 16 * c + v * kWidth));
-      }
-    }
-    // closed exactly where blend() closes it: at every fourth splat and at the end of a list
-    if ((i % 4 == 3 || i + 1 == n) && any == 0) return false;
-  }
-  return true;
-}
-
 }  // namespace
 
 void blend_adjoint(const AdjointArgs& args, int tile, Scratch& scratch) {
@@ -92,7 +62,15 @@ void blend_adjoint(const AdjointArgs& args, int tile, Scratch& scratch) {
         alignas(64) float gradient[16 * (1 + kMaxChannels)];
         load_gradient(b, args.image_gradient, place.x + kBlock * column, place.y + kBlock * r,
                       gradient);
-        const bool open = gather_block(b, row, column, gradient, through + 16 * block, sums);
+        const auto gather = [&](int k, int v, F weight) {
+          float* sum = sums + std::size_t{row.places[k]} * per_splat + v * kWidth;
+          const float* g = gradient + v * kWidth;
+          for (int c = 0; c <= b.channels; ++c) {
+            store(sum + 16 * c, load(sum + 16 * c) + weight * load(g + 16 * c));
+          }
+        };
+        // closed exactly where blend() closes it
+        const bool open = walk_block(b, row, column, through + 16 * block, gather);
         if (!open) alive &= ~(std::uint64_t{1} << block);
       }
     }

@@ -78,32 +78,15 @@ template <class C>
 
 // The same for any number of channels, whose sums stay in memory.
 [[gnu::noinline]] bool blend_channels(const BlendArgs& args, const Slice& slice, const Row& row,
-                                      int column, float threshold_, float* state) {
-  const Columns columns = columns_of_block(column);
-  const int n = row.lengths[column];
-  const F threshold = splat(threshold_), opaque = splat(args.transmittance_min);
-  for (int i = 0; i < n; ++i) {
-    const int k = row.lists[column][i];
-    const RowSplat& s = row.splats[k];
-    const std::size_t number = slice.splats[row.places[k]].splat;
-    const float* color = args.colors + number * static_cast<std::size_t>(args.color_stride);
-    unsigned any = 0;
-    for (int v = 0; v < kBlockLanes; ++v) {
-      const F T = load(state + v * kWidth);
-      const F weight = weight_of<Cubic>(T, power_of(s, columns.x[v]), threshold);
-      const F next = T - weight;
-      store(state + v * kWidth, next);
-      for (int c = 0; c < args.channels; ++c) {
-        float* sum = state + 16 * (c + 1) + v * kWidth;
-        store(sum, load(sum) + weight * color[c]);
-      }
-      any |= bits(less(opaque, next));
+                                      int column, float* state) {
+  const auto stride = static_cast<std::size_t>(args.color_stride);
+  return walk_block(args, row, column, state, [&](int k, int v, F weight) {
+    const float* color = args.colors + slice.splats[row.places[k]].splat * stride;
+    for (int c = 0; c < args.channels; ++c) {
+      float* sum = state + 16 * (c + 1) + v * kWidth;
+      store(sum, load(sum) + weight * color[c]);
     }
-    if (i % 4 == 3 && any == 0) return false;
-  }
-  unsigned any = 0;
-  for (int v = 0; v < kBlockLanes; ++v) any |= bits(less(opaque, load(state + v * kWidth)));
-  return any != 0;
+  });
 }
 
 // The state of a block that nothing was blended into.
@@ -161,7 +144,7 @@ void blend(const BlendArgs& args, int tile, Scratch& scratch) {
         blank &= ~bit;
         const bool open = rgb != nullptr
                               ? rgb(row, column, threshold, opaque, s)
-                              : blend_channels(args, slice, row, column, threshold, s);
+                              : blend_channels(args, slice, row, column, s);
         if (!open) alive &= ~bit;
       }
     }

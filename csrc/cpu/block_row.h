@@ -88,4 +88,30 @@ AVATAR_RT_INLINE F power_of(const RowSplat& s, F x) {
   return repeat4(s.rest) - u * u;
 }
 
+// Blends a row's splats into one of its blocks, of transmittances `through`: each(k, v, weight) gets
+// the weights of splat k in lane v. Returns whether any pixel lets light through still, which is looked
+// for at every fourth splat and at the last.
+template <class Each>
+AVATAR_RT_INLINE bool walk_block(const BlendArgs& args, const Row& row, int column, float* through,
+                                 const Each& each) {
+  const F threshold = splat(exponent_level(args.log2_alpha_min));
+  const F opaque = splat(args.transmittance_min);
+  const Columns columns = columns_of_block(column);
+  const int n = row.lengths[column];
+  for (int i = 0; i < n; ++i) {
+    const int k = row.lists[column][i];
+    unsigned any = 0;
+    for (int v = 0; v < kBlockLanes; ++v) {
+      const F T = load(through + v * kWidth);
+      const F weight = weight_of<Cubic>(T, power_of(row.splats[k], columns.x[v]), threshold);
+      const F next = T - weight;
+      store(through + v * kWidth, next);
+      any |= bits(less(opaque, next));
+      each(k, v, weight);
+    }
+    if ((i % 4 == 3 || i + 1 == n) && any == 0) return false;
+  }
+  return true;
+}
+
 }  // namespace avatar_rt::AVATAR_RT_ISA
