@@ -197,7 +197,10 @@ class Renderer:
     def _pose(self, params: FaceParams) -> tuple[F32, F32, F32]:
         if np.shape(params.arkit) != (52,):
             raise ParameterError(f"arkit weights have shape {np.shape(params.arkit)}, not (52,)")
-        pose = self.avatar.rig.pose(params)
+        try:
+            pose = self.avatar.rig.pose(params)
+        except ValueError as error:
+            raise ParameterError(f"face parameters do not fit the avatar: {error}") from error
         return pose.coefficients, pose.joint_rotations, pose.translation
 
 
@@ -214,7 +217,10 @@ def _check_picture(camera: Camera, format: str) -> None:
 def _background(
     background: Sequence[float] | Sequence[Sequence[float]], *shapes: tuple[int, ...]
 ) -> F32:
-    color = floats32(background)
+    try:
+        color = floats32(background)
+    except (TypeError, ValueError):
+        color = floats32([])  # no numbers: of no shape that is expected
     # as Python's numbers: three are checked before NumPy's comparisons are in the cache again
     if color.shape not in shapes or not all(0 <= c <= 1 for c in color.ravel().tolist()):
         expected = "three numbers" + (" for all pictures or for each" if len(shapes) > 1 else "")
