@@ -118,7 +118,8 @@ def check_metadata(metadata: dict[str, Any]) -> None:
                 raise HeaderError("camera.target", "must lie within 100 m")
     if metadata.get("fast_psnr_db") is not None:
         _number(metadata, "fast_psnr_db")
-    if metadata.get("fast_haste", 0) not in range(HASTES):
+    haste = metadata.get("fast_haste", 0)
+    if type(haste) is not int or haste not in range(HASTES):  # True and 1.0 are none
         raise HeaderError("fast_haste", f"must be a whole number within 0 … {HASTES - 1}")
 
 

@@ -117,6 +117,17 @@ Quality quality(const std::string& name) {
   throw py::value_error("quality: is '" + name + "', expected 'exact' or 'fast'");
 }
 
+void require_haste(int haste) {
+  if (haste < 0 || haste >= kHastes) {
+    throw py::value_error("haste: must be in [0, " + std::to_string(kHastes) + ")");
+  }
+}
+
+Quality hurried(Quality quality, int haste) {
+  require_haste(haste);
+  return quality == Quality::exact ? quality : Quality{static_cast<int>(Quality::fast) + haste};
+}
+
 int thread_count(int threads) {
   if (threads < 0) throw py::value_error("threads: must be 0 (all cores) or positive");
   return threads == 0 ? usable_cores() : std::min(threads, 256);

@@ -32,6 +32,9 @@ void require_range(const py::array_t<std::int32_t>& value, const char* name, std
 CameraView camera(const py::object& viewmat, const py::object& K, int width, int height);
 CameraView camera(const double* viewmat, const double* K, int width, int height);
 Quality quality(const std::string& name);
+// That kind of "fast"; "exact" knows no haste. Raises ValueError for a haste that there is not.
+Quality hurried(Quality quality, int haste);
+void require_haste(int haste);
 int thread_count(int threads);  // 0 → all cores
 
 }  // namespace avatar_rt::bind

@@ -159,7 +159,7 @@ class AvatarCore {
     const auto under = array<float>(background, "background", {3});
     require_finite(under, "background");
     const PixelFormat pixel = pixel_format(format);
-    const Quality q = hurried(quality(quality_name));
+    const Quality q = hurried(quality(quality_name), haste_);
     const Busy busy(*this);
     py::array pixels = empty_pixels(pixel, shape_of(pixel, width, height));
     void* data = pixels.mutable_data();
@@ -214,7 +214,7 @@ class AvatarCore {
       shot.background = same_under ? under.data() : under.data(i);
     }
     const PixelFormat pixel = pixel_format(format);
-    const Quality q = hurried(quality(quality_name));
+    const Quality q = hurried(quality(quality_name), haste_);
     std::vector<py::ssize_t> shape = shape_of(pixel, width, height);
     shape.insert(shape.begin(), count);
     const Busy busy(*this);
@@ -248,9 +248,7 @@ class AvatarCore {
 
   int haste() const { return haste_; }
   void set_haste(int haste) {
-    if (haste < 0 || haste >= kHastes) {
-      throw py::value_error("haste: must be in [0, " + std::to_string(kHastes) + ")");
-    }
+    require_haste(haste);
     haste_ = haste;
   }
 
@@ -286,10 +284,6 @@ class AvatarCore {
   std::atomic<bool> busy_{false};
   std::int64_t skipped_ = 0;
   int haste_ = 0;
-
-  Quality hurried(Quality quality) const {
-    return quality == Quality::exact ? quality : Quality{static_cast<int>(Quality::fast) + haste_};
-  }
 };
 
 }  // namespace

@@ -77,12 +77,7 @@ void register_plain(py::module_& module) {
   module.def(
       "thresholds",
       [](const std::string& name, int haste) {
-        if (haste < 0 || haste >= kHastes) {
-          throw py::value_error("haste: must be in [0, " + std::to_string(kHastes) + ")");
-        }
-        const Quality kind = quality(name);
-        const Thresholds t = thresholds_of(
-            kind == Quality::exact ? kind : Quality{static_cast<int>(kind) + haste});
+        const Thresholds t = thresholds_of(hurried(quality(name), haste));
         return std::pair<float, float>(t.alpha_min, t.transmittance_min);
       },
       py::arg("quality"), py::arg("haste") = 0);

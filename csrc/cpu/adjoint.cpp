@@ -26,7 +26,9 @@ void load_gradient(const BlendArgs& b, const float* gradient, int x, int y, floa
 
 void blend_adjoint(const AdjointArgs& args, int tile, Scratch& scratch) {
   const BlendArgs& b = args.blend;
-  auto& [slice, row] = *static_cast<TileMemory*>(scratch.tile);
+  auto* memory = static_cast<TileMemory*>(scratch.tile);
+  Slice& slice = memory->slice;
+  Row& row = memory->row;
   float* through = state_in(scratch);
   float* sums = through + 16 * kTileBlocks;  // per splat: the weight, then each channel, 16 lanes
   const int per_splat = 16 * (1 + b.channels);
@@ -53,27 +55,20 @@ void blend_adjoint(const AdjointArgs& args, int tile, Scratch& scratch) {
   for (std::size_t at = 0; at < n && alive != 0;) {
     cut_slice<Named::place>(b, scratch, n, at, alive, cut, slice);
     for (std::size_t k = 0; k < static_cast<std::size_t>(slice.count) * per_splat; ++k) sums[k] = 0;
-    for (int r = 0; r < kTileRows; ++r) {
-      const unsigned columns = row_of(alive, r);
-      if (columns == 0) continue;
-      enter_row(slice, r, columns, row);
-      for (unsigned todo = columns; todo != 0; todo &= todo - 1) {
-        const int column = __builtin_ctz(todo), block = kTileColumns * r + column;
-        alignas(64) float gradient[16 * (1 + kMaxChannels)];
-        load_gradient(b, args.image_gradient, place.x + kBlock * column, place.y + kBlock * r,
-                      gradient);
-        const auto gather = [&](int k, int v, F weight) {
-          float* sum = sums + std::size_t{row.places[k]} * per_splat + v * kWidth;
-          const float* g = gradient + v * kWidth;
-          for (int c = 0; c <= b.channels; ++c) {
-            store(sum + 16 * c, load(sum + 16 * c) + weight * load(g + 16 * c));
-          }
-        };
-        // closed exactly where blend() closes it
-        const bool open = walk_block(b, row, column, through + 16 * block, gather);
-        if (!open) alive &= ~(std::uint64_t{1} << block);
-      }
-    }
+    for_blocks(slice, row, alive, [&](int r, int column) __attribute__((always_inline)) {
+      alignas(64) float gradient[16 * (1 + kMaxChannels)];
+      load_gradient(b, args.image_gradient, place.x + kBlock * column, place.y + kBlock * r,
+                    gradient);
+      const auto gather = [&](int k, int v, F weight) {
+        float* sum = sums + std::size_t{row.places[k]} * per_splat + v * kWidth;
+        const float* g = gradient + v * kWidth;
+        for (int c = 0; c <= b.channels; ++c) {
+          store(sum + 16 * c, load(sum + 16 * c) + weight * load(g + 16 * c));
+        }
+      };
+      // closed exactly where blend() closes it
+      return walk_block(b, row, column, through + 16 * (kTileColumns * r + column), gather);
+    });
     for (int k = 0; k < slice.count; ++k) {
       const std::uint64_t where = scratch.sorted[slice.splats[k].named];
       float* slot = args.partial[where >> 32] + static_cast<std::uint32_t>(where) *

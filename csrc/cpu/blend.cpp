@@ -116,7 +116,9 @@ std::size_t tile_bytes(int channels) {
 }
 
 void blend(const BlendArgs& args, int tile, Scratch& scratch) {
-  auto& [slice, row] = *static_cast<TileMemory*>(scratch.tile);
+  auto* memory = static_cast<TileMemory*>(scratch.tile);
+  Slice& slice = memory->slice;
+  Row& row = memory->row;
   float* state = state_in(scratch);
   const int per_block = 16 * (1 + args.channels);
   const TilePlace place = place_of(args, tile);
@@ -131,23 +133,16 @@ void blend(const BlendArgs& args, int tile, Scratch& scratch) {
   const std::size_t n = sort_tile<Named::splat>(args, tile, scratch);
   for (std::size_t at = 0; at < n && alive != 0;) {
     cut_slice<Named::splat>(args, scratch, n, at, alive, cut, slice);
-    for (int r = 0; r < kTileRows; ++r) {
-      const unsigned columns = row_of(alive, r);
-      if (columns == 0) continue;
-      enter_row(slice, r, columns, row);
-      for (unsigned todo = columns; todo != 0; todo &= todo - 1) {
-        const int column = __builtin_ctz(todo), block = kTileColumns * r + column;
-        if (row.lengths[column] == 0) continue;
-        const std::uint64_t bit = std::uint64_t{1} << block;
-        float* s = state + per_block * block;
-        if (blank & bit) clear(s, per_block);
-        blank &= ~bit;
-        const bool open = rgb != nullptr
-                              ? rgb(row, column, threshold, opaque, s)
-                              : blend_channels(args, slice, row, column, s);
-        if (!open) alive &= ~bit;
-      }
-    }
+    const auto draw = [&](int r, int column) __attribute__((always_inline)) {
+      if (row.lengths[column] == 0) return true;
+      const int block = kTileColumns * r + column;
+      float* s = state + per_block * block;
+      if (blank >> block & 1) clear(s, per_block);
+      blank &= ~(std::uint64_t{1} << block);
+      return rgb != nullptr ? rgb(row, column, threshold, opaque, s)
+                            : blend_channels(args, slice, row, column, s);
+    };
+    for_blocks(slice, row, alive, draw);
   }
   for (std::uint64_t todo = place.blocks; todo != 0; todo &= todo - 1) {
     const int block = __builtin_ctzll(todo);

@@ -114,4 +114,20 @@ AVATAR_RT_INLINE bool walk_block(const BlendArgs& args, const Row& row, int colu
   return true;
 }
 
+// each(r, column) for every block of `alive`, `row` being its row's; a block for which it returns false
+// is alive no more.
+template <class Each>
+AVATAR_RT_INLINE void for_blocks(const Slice& slice, Row& row, std::uint64_t& alive,
+                                 const Each& each) {
+  for (int r = 0; r < kTileRows; ++r) {
+    const unsigned columns = row_of(alive, r);
+    if (columns == 0) continue;
+    enter_row(slice, r, columns, row);
+    for (unsigned todo = columns; todo != 0; todo &= todo - 1) {
+      const int column = __builtin_ctz(todo);
+      if (!each(r, column)) alive &= ~(std::uint64_t{1} << (kTileColumns * r + column));
+    }
+  }
+}
+
 }  // namespace avatar_rt::AVATAR_RT_ISA

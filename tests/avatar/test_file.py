@@ -121,6 +121,8 @@ def test_a_failed_save_leaves_the_old_file(tmp_path: Path) -> None:
         ({"fast_psnr_db": "many"}, "fast_psnr_db"),
         ({"fast_haste": 4}, "fast_haste"),
         ({"fast_haste": [1]}, "fast_haste"),
+        ({"fast_haste": 1.0}, "fast_haste"),
+        ({"fast_haste": True}, "fast_haste"),
         ({"studio": {1, 2}}, "metadata"),
         ({"studio": "x" * 600_000}, "metadata"),
     ],
