@@ -118,7 +118,7 @@ class AvatarCore {
     bound.sh_count = static_cast<int>(sh_count);
     const int thread_total = thread_count(threads);
     py::gil_scoped_release release;
-    avatar_ = std::make_unique<Avatar>(head.view, bound, thread_total);
+    avatar_ = make_avatar(pack_avatar(head.view, bound), thread_total);
   }
 
   py::array_t<float> vertices(const py::object& coefficients, const py::object& joint_rotations,

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <utility>
 
 #include "core/views.h"
 
@@ -27,41 +28,63 @@ bool rasterize_mesh(const float* points, std::int64_t vertex_count, const std::i
 
 struct PackedAvatar;
 
-// One head with the Gaussians bound to it. Copies what it is given. One caller at a time; a twin
-// serves another.
+// A picture that stays on the device that draws it.
+struct DevicePicture {
+  std::shared_ptr<void> memory;  // keeps `data` and `drawn` alive
+  void* data;                    // as PixelFormat says
+  void* drawn;                   // the device's event (cudaEvent_t): behind it the picture is there
+  int device;
+};
+
+// One head with the Gaussians bound to it, on the device that draws it. One caller at a time; a twin
+// serves another. Raises DeviceError (core/errors.h) where the device fails; the avatar is of no more
+// use then, but on_cpu() is.
 class Avatar {
  public:
-  Avatar(const HeadView& head, const BoundView& gaussians, int threads);
-  ~Avatar();
-  Avatar(const Avatar&) = delete;
-  Avatar& operator=(const Avatar&) = delete;
+  virtual ~Avatar() = default;
 
   // The same avatar for another caller: shares what it is, and has memory of its own to draw it.
-  std::unique_ptr<Avatar> twin() const;
+  virtual std::unique_ptr<Avatar> twin() const = 0;
+  // The same avatar, drawn by the processor.
+  std::unique_ptr<Avatar> on_cpu(int threads) const;
 
-  void vertices(const PoseView& pose, float* out);                      // (V, 3)
-  void gaussians(const PoseView& pose, float* means, float* covars);    // (N, 3), (N, 6)
-  // pixels as PixelFormat says; background (3,) is laid under rgb8 and i420 only. Returns how many
-  // Gaussians were skipped as not finite.
-  std::int64_t render(const PoseView& pose, const CameraView& camera, const float* background,
-                      PixelFormat format, Quality quality, void* pixels, StageTimes& times);
+  virtual void vertices(const PoseView& pose, float* out) = 0;                    // (V, 3)
+  virtual void gaussians(const PoseView& pose, float* means, float* covars) = 0;  // (N, 3), (N, 6)
   // Takes `shot_count` pictures: shot k shows poses[k], or all show the only one, which is animated
   // once (its seconds are in the first shot's). The same bits as one at a time.
-  void render(const PoseView* poses, int pose_count, Shot* shots, int shot_count,
-              PixelFormat format, Quality quality);
+  virtual void render(const PoseView* poses, int pose_count, Shot* shots, int shot_count,
+                      PixelFormat format, Quality quality) = 0;
+  // Memory that pictures reach soonest, for Shot::pixels; null where any will do.
+  virtual std::shared_ptr<void> picture_memory(std::size_t bytes);
+  // One picture that stays where it is drawn; returns as soon as that is under way. Raises
+  // std::invalid_argument where that is the processor.
+  virtual DevicePicture render_on_device(const PoseView& pose, const Shot& shot,
+                                         PixelFormat format, Quality quality);
+  // Seconds that the device takes for `frames` pictures one after the other, by its own clock.
+  virtual double device_seconds(const PoseView& pose, const Shot& shot, PixelFormat format,
+                                Quality quality, int frames);
+
+  // pixels as PixelFormat says; background (3,) is laid under rgb8, i420 and nv12 only. Returns how
+  // many Gaussians were skipped as not finite.
+  std::int64_t render(const PoseView& pose, const CameraView& camera, const float* background,
+                      PixelFormat format, Quality quality, void* pixels, StageTimes& times);
 
   int vertex_count() const;
   int expression_count() const;
   int joint_count() const;
   std::int64_t gaussian_count() const;
+  const std::shared_ptr<const PackedAvatar>& packed() const { return packed_; }
+
+ protected:
+  explicit Avatar(std::shared_ptr<const PackedAvatar> packed) : packed_(std::move(packed)) {}
 
  private:
-  struct Memory;
-  Avatar(std::shared_ptr<const PackedAvatar> packed, int threads);
-
   std::shared_ptr<const PackedAvatar> packed_;
-  std::unique_ptr<Memory> memory_;
-  int threads_;
 };
+
+// Copies what it is given.
+std::shared_ptr<const PackedAvatar> pack_avatar(const HeadView& head, const BoundView& gaussians);
+// Drawn by the processor.
+std::unique_ptr<Avatar> make_avatar(std::shared_ptr<const PackedAvatar> packed, int threads);
 
 }  // namespace avatar_rt

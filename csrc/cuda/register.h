@@ -1,0 +1,35 @@
+// The CUDA backend: whether it works here, and avatars that it draws.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/renderer.h"
+
+namespace avatar_rt::cuda {
+
+struct Device {
+  int number;
+  std::string name;
+  int major, minor;                // compute capability
+  std::size_t memory_free, memory_total;  // bytes
+};
+
+// "available", or why no device can be used: the driver is missing or too old, there is no device,
+// none that this was compiled for.
+std::string status();
+
+// Those that can be used; empty where status() is not "available".
+std::vector<Device> devices();
+
+// Drawn by a device. Raises DeviceError where that fails, memory's end included.
+std::unique_ptr<Avatar> make_avatar(std::shared_ptr<const PackedAvatar> packed, int device);
+
+// Has a stream (a cudaStream_t; null is the default one) wait until a picture is drawn.
+void let_wait(const DevicePicture& picture, void* stream);
+// Waits for it, and copies its bytes into memory of the processor's.
+void read_back(const DevicePicture& picture, void* pixels, std::size_t bytes);
+
+}  // namespace avatar_rt::cuda
