@@ -70,7 +70,7 @@ def state_fast_quality(avatar: Avatar, size: int = SIZE) -> None:
     that leaves ENOUGH_DB in each picture is taken, or the least there is. The truth is the core's
     "exact", so that it takes about a second; worst_psnr_db asks more.
     """
-    renderer = Renderer(avatar)
+    renderer = Renderer(avatar, backend="cpu")  # a file's figures do not depend on its machine
     worst = [SAME_DB] * _core.HASTES
     for face in EXPRESSIONS:
         for view in cameras(renderer, size):

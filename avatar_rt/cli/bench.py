@@ -33,6 +33,10 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("--size", type=int, default=512, help="pixels a side (default 512)")
     parser.add_argument("--quality", choices=("exact", "fast"), help="default: both")
     parser.add_argument("--threads", type=int, default=0, help="default: all cores, and one")
+    parser.add_argument(
+        "--backend", choices=("auto", "cpu", "cuda"), default="auto",
+        help="auto: the processor, and CUDA where it works",
+    )  # fmt: skip
     parser.add_argument("--isa", help="baseline, avx2 or avx512; default: the best there is")
     parser.add_argument("--frames", type=int, default=200, help="animated frames (default 200)")
     parser.add_argument(
@@ -92,6 +96,7 @@ def _measure(args: argparse.Namespace) -> Report:
             measure.moving_faces(args.frames),
             size=args.size,
             threads=(args.threads,) if args.threads else tuple({measure.cores(): 0, 1: 0}),
+            backends=_backends(args.backend),
             qualities=(args.quality,) if args.quality else measure.QUALITIES,
             baselines=not args.no_baselines,
             step=lambda what, amount: bar.update(task, description=what, advance=amount),
@@ -99,25 +104,47 @@ def _measure(args: argparse.Namespace) -> Report:
     return report
 
 
+def _backends(asked: str) -> tuple[str, ...]:
+    if asked != "auto":
+        return (asked,)
+    works = importlib.import_module("avatar_rt._core").cuda_status() == "available"
+    return ("cpu", "cuda") if works else ("cpu",)
+
+
 def show(report: Report, machine: dict[str, object], console: Console) -> None:
     """The human's table, of at most 100 columns."""
     first = report.results[0]
+    devices = {r.device: 0 for r in report.results if r.device is not None}
+    where = [f"{machine['processor']}, {machine['cores']} cores", *devices]
     console.print(
         f"[bold]{first.scene}[/] · {first.gaussians:,} Gaussians · {first.width}×{first.height} · "
-        f"{first.isa} · {machine['processor']}, {machine['cores']} cores\n"
+        f"{first.isa} · {' · '.join(where)}\n"
     )
     stages = list(first.stages_ms) if console.width >= _WIDE else []
+    device = ["device"] if devices else []
     rivals = [baseline.name.split()[0] for baseline in report.baselines]
     gap = 2 if console.width >= _ROOMY else 1
     table = Table(box=None, padding=(0, gap, 0, 0), header_style="dim", pad_edge=False)
     table.add_column("quality")
-    for head in ("threads", "FPS", "ms", "90 %", *stages, "PSNR", *(f"× {r}" for r in rivals)):
+    for head in (
+        "threads",
+        "FPS",
+        "ms",
+        "90 %",
+        *device,
+        *stages,
+        "PSNR",
+        *(f"× {r}" for r in rivals),
+    ):
         table.add_column(head, justify="right", no_wrap=True)
     for r in report.results:
-        ratios = [baseline.ratio[r.quality][str(r.threads)] for baseline in report.baselines]
+        who = str(r.threads) if r.backend == "cpu" else r.backend
+        ratios = [baseline.ratio[r.quality][who] for baseline in report.baselines]
+        on_device = "" if r.device_ms is None else f"{r.device_ms:.2f}"
         table.add_row(
-            r.quality, str(r.threads), f"[bold]{r.fps:.0f}[/]", f"{r.ms_median:.2f}",
-            f"{r.ms_p90:.2f}", *(f"{r.stages_ms[name]:.2f}" for name in stages),
+            r.quality, who, f"[bold]{r.fps:.0f}[/]", f"{r.ms_median:.2f}",
+            f"{r.ms_p90:.2f}", *(on_device for _ in device),
+            *(f"{r.stages_ms.get(name, 0):.2f}" for name in stages),
             f"{r.psnr_db:.1f} dB", *(f"{ratio:,.0f}" for ratio in ratios),
         )  # fmt: skip
     notes = Table.grid(padding=(0, 2, 0, 0))
@@ -138,6 +165,11 @@ def _notes(report: Report) -> list[tuple[str, str]]:
     side = first.psnr_size
     return [
         ("ms", "of the whole frame, face parameters to RGB; 90 % of frames are below the second"),
+        *(
+            [("device", "ms of the drawing alone, by the device's own clock")]
+            if any(r.device for r in report.results)
+            else []
+        ),
         ("PSNR", f"lowest of 24 views × 5 expressions at {side}×{side}, over the head, to float64"),
         ("pairs", f"(Gaussian, pixel) blended a frame: {pairs}"),
         ("overdraw", f"pairs a pixel of the head: {on_head}; of the whole picture: {on_picture}"),

@@ -20,6 +20,13 @@ from avatar_rt.config import cache_dir
 from avatar_rt.errors import AvatarRtError
 
 Level = Literal["ok", "optional", "problem"]
+_WITHOUT_CUDA = (
+    ("driver", "not needed: the processor renders; an NVIDIA device needs a newer driver"),
+    ("nvcc", "not needed: the processor renders; docs/cuda.md says how to build it"),
+    ("built", "not needed: the processor renders; docs/cuda.md says how to build it"),
+    ("", "not needed: the processor renders"),
+)
+"""What to do, by the first word that cuda_status() holds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +69,32 @@ def _processor() -> Finding:
 
 def _cuda() -> Finding:
     try:
-        status = str(importlib.import_module("avatar_rt._core").cuda_status())
+        core = importlib.import_module("avatar_rt._core")
     except ImportError:
-        status = "the native core is missing"
-    if status == "available":
-        return Finding("CUDA", "ok", status)
-    return Finding("CUDA", "optional", status, "not needed: the processor renders")
+        return Finding("CUDA", "optional", "the native core is missing", "pip install .")
+    status = core.cuda_status()
+    if status != "available":
+        advice = next(advice for word, advice in _WITHOUT_CUDA if word in status)
+        return Finding("CUDA", "optional", status, advice)
+    devices = "; ".join(
+        f"{d.number}: {d.name}, compute capability {d.capability[0]}.{d.capability[1]}, "
+        f"{d.memory_free / 2**30:.1f} of {d.memory_total / 2**30:.1f} GiB free"
+        for d in core.cuda_devices()
+    )
+    try:
+        _draw_by_cuda()
+    except AvatarRtError as error:
+        advice = "the processor renders; end what else uses the device, or update its driver"
+        return Finding("CUDA", "optional", f"{devices}; {error}", advice)
+    return Finding("CUDA", "ok", devices)
+
+
+def _draw_by_cuda() -> None:
+    """Draws a small picture. Raises BackendError where that fails."""
+    avatar = importlib.import_module("avatar_rt.synthetic").synthetic_head(100)
+    renderer = importlib.import_module("avatar_rt.render").Renderer(avatar, backend="cuda")
+    face = importlib.import_module("avatar_rt.types").FaceParams()
+    renderer.render(face, renderer.camera(width=64, height=64))
 
 
 def _opencv() -> Finding:
@@ -163,11 +190,22 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.set_defaults(run=run)
 
 
+def _cuda_facts() -> dict[str, object]:
+    """CUDA for programs that read the report."""
+    try:
+        core = importlib.import_module("avatar_rt._core")
+    except ImportError as error:
+        return {"status": str(error), "devices": []}
+    facts = ("number", "name", "capability", "memory_free", "memory_total")
+    devices = [{fact: getattr(device, fact) for fact in facts} for device in core.cuda_devices()]
+    return {"status": core.cuda_status(), "devices": devices}
+
+
 def run(args: argparse.Namespace) -> int:
     """Prints the report; exit status 1 where something that is needed is missing."""
     findings = list(examine())
     if args.json:
-        print(json.dumps({"findings": [asdict(f) for f in findings]}))
+        print(json.dumps({"findings": [asdict(f) for f in findings], "cuda": _cuda_facts()}))
     else:
         console = Console(highlight=False)
         marks = {"ok": "[green]✓[/]", "optional": "[yellow]–[/]", "problem": "[red]✗[/]"}

@@ -62,7 +62,8 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     add("--fps", type=arguments.positive, default=30.0, help="mp4: default 30")
     add("--seconds", type=arguments.positive, help="mp4: default is as long as drive or orbit")
     add("--quality", choices=("exact", "fast"), default="exact")
-    add("--backend", choices=("auto", "cpu", "cuda"), default="auto")
+    add("--backend", choices=("auto", "cpu", "cuda"), default="auto",
+        help="what draws; auto: CUDA where it works")  # fmt: skip
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.set_defaults(run=run)
 
@@ -125,7 +126,13 @@ class Shot:
         seconds = time.perf_counter() - began
         write_png(args.output, frame.pixels)
         width, height = args.size
-        return {"frames": 1, "width": width, "height": height, "render_seconds": seconds}
+        return {
+            "frames": 1,
+            "width": width,
+            "height": height,
+            "backend": self.renderer.backend,
+            "render_seconds": seconds,
+        }
 
     def film(self) -> dict[str, object]:
         """Writes the mp4; returns what was done."""
@@ -160,6 +167,7 @@ class Shot:
             "seconds": frames / args.fps,
             "width": width,
             "height": height,
+            "backend": self.renderer.backend,
             "render_seconds": spent,
             "render_fps": frames / spent,
         }

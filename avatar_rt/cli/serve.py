@@ -51,6 +51,8 @@ def add_serving_arguments(parser: argparse.ArgumentParser) -> None:
         "--background", type=backdrop, default=BACKDROP, metavar="#RRGGBB", help="behind the head"
     )
     parser.add_argument("--quality", choices=("exact", "fast"), default="fast")
+    parser.add_argument("--backend", choices=("auto", "cpu", "cuda"), default="auto",
+                        help="what draws; auto: CUDA where it works")  # fmt: skip
 
 
 def port(text: str) -> int:
@@ -73,7 +75,9 @@ def settings(args: argparse.Namespace) -> StudioSettings:
     width, height = args.size
     if max(width, height) > LARGEST_SIDE:
         raise ParameterError(f"--size {width}x{height}: at most {LARGEST_SIDE} a side is streamed")
-    return StudioSettings(VideoSettings(width, height, args.fps), args.quality, args.background)
+    return StudioSettings(
+        VideoSettings(width, height, args.fps), args.quality, args.background, backend=args.backend
+    )
 
 
 def run(args: argparse.Namespace) -> int:

@@ -32,7 +32,8 @@ class Baseline:
     psnr_db: float
     """One picture of it against the core's exact one, over the head."""
     ratio: dict[str, dict[str, float]]
-    """How many times as long as the core it takes: ratio[quality][threads]."""
+    """How many times as long as the core it takes: ratio[quality][threads], or
+    ratio[quality]["cuda"]."""
 
 
 class Rival:
@@ -62,11 +63,11 @@ class Rival:
         self._ns_per_pair.append(1e9 * (end - animated) / max(pairs, 1))
         return {"animate": animated - start, "splat": end - animated}
 
-    def measured(self, core: Mapping[tuple[Quality, int], Turn]) -> Baseline:
-        """What came out, beside the core's turns by quality and number of threads."""
+    def measured(self, core: Mapping[tuple[Quality, str], Turn]) -> Baseline:
+        """What came out, beside the core's turns by quality and number of threads or device."""
         ratios: dict[str, dict[str, float]] = {}
-        for (quality, threads), turn in core.items():
-            ratios.setdefault(quality, {})[str(threads)] = ratio(self.turn, turn)
+        for (quality, who), turn in core.items():
+            ratios.setdefault(quality, {})[who] = ratio(self.turn, turn)
         return Baseline(
             self.name,
             float(np.median(self.turn.ms())),

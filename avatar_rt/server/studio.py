@@ -16,7 +16,7 @@ from avatar_rt.server.drives import SharedDrive, sources
 from avatar_rt.server.limits import Limits
 from avatar_rt.server.scene import Scene
 from avatar_rt.server.view import View
-from avatar_rt.types import Camera, Quality
+from avatar_rt.types import Backend, Camera, Quality
 
 if TYPE_CHECKING:
     from avatar_rt.server.session import Session
@@ -26,7 +26,9 @@ BACKDROP = (0.81, 0.84, 0.87)
 
 
 def _renderer(avatar: Avatar, settings: StudioSettings) -> Renderer:
-    return Renderer(avatar, quality=settings.quality, threads=settings.threads)
+    return Renderer(
+        avatar, quality=settings.quality, threads=settings.threads, backend=settings.backend
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,8 @@ class StudioSettings:
     """sRGB in [0, 1]."""
     threads: int = 0
     """Threads of each renderer; 0 takes all cores."""
+    backend: Backend = "auto"
+    """What draws. With "auto" a device that fails leaves the stream to the processor."""
     make_renderer: Callable[[Avatar, StudioSettings], Renderer] = _renderer
     """How an avatar is drawn."""
     limits: Limits = field(default_factory=Limits)
