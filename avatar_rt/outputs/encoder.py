@@ -103,18 +103,27 @@ class VideoEncoder:
         if i420.shape != expected:
             raise ParameterError(f"a picture of shape {i420.shape}; the encoder takes {expected}")
         frame = av.VideoFrame.from_numpy_buffer(i420, format="yuv420p")
-        frame.pts, frame.time_base = pts, TIME_BASE
-        frame.pict_type = PictureType.I if keyframe else PictureType.NONE
-        try:
-            packets = self._context.encode(frame)
-        except av.error.FFmpegError as error:
-            raise BackendError(f"the {self.settings.codec} encoder failed: {error}") from error
-        for packet in packets:
-            packet.time_base = TIME_BASE
-        return [EncodedFrame(packet, bool(packet.is_keyframe)) for packet in packets]
+        return encoded(self._context, frame, pts, keyframe=keyframe)
 
 
-def _context(name: str, settings: VideoSettings, options: dict[str, str]) -> VideoCodecContext:
+def encoded(
+    context: VideoCodecContext, frame: av.VideoFrame, pts: int, *, keyframe: bool
+) -> list[EncodedFrame]:
+    """The packets of one picture. Raises BackendError where the encoder fails."""
+    frame.pts, frame.time_base = pts, TIME_BASE
+    frame.pict_type = PictureType.I if keyframe else PictureType.NONE
+    try:
+        packets = context.encode(frame)
+    except av.error.FFmpegError as error:
+        raise BackendError(f"the encoder {context.name} failed: {error}") from error
+    for packet in packets:
+        packet.time_base = TIME_BASE
+    return [EncodedFrame(packet, bool(packet.is_keyframe)) for packet in packets]
+
+
+def new_context(name: str, settings: VideoSettings, options: dict[str, str]) -> VideoCodecContext:
+    """An encoder of 8-bit 4:2:0 pictures that opens with its first one. Raises BackendError where
+    this build of PyAV lacks it."""
     try:
         context = av.CodecContext.create(name, "w")
     except av.error.FFmpegError as error:
@@ -140,7 +149,7 @@ def _open_h264(settings: VideoSettings) -> VideoCodecContext:
         "transfer": "iec61966-2-1",
         "colormatrix": "smpte170m",
     }
-    context = _context(
+    context = new_context(
         "libx264",
         settings,
         {
@@ -160,7 +169,7 @@ def _open_h264(settings: VideoSettings) -> VideoCodecContext:
 
 def _open_vp8(settings: VideoSettings) -> VideoCodecContext:
     rate = str(min(settings.max_bitrate, 3_000_000))
-    context = _context(
+    context = new_context(
         "libvpx",
         settings,
         {

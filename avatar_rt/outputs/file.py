@@ -17,14 +17,13 @@ from avatar_rt.arrays import Array
 from avatar_rt.audio import Audio
 from avatar_rt.errors import InputError, ParameterError
 from avatar_rt.files import replacing, write_bytes
+from avatar_rt.outputs.color import state_colors
 from avatar_rt.types import MAX_SIDE
 
 SOUND_RATE = 48_000
 MAX_FPS = 1000.0
 _SOUND_BLOCK = 1024
 """Samples in a frame of AAC."""
-# ISO/IEC 23091-2: BT.601's matrix, as the renderer converts, on sRGB's primaries and curve
-_BT601, _BT709_PRIMARIES, _SRGB, _STUDIO_RANGE = 6, 1, 13, 1
 
 
 def write_png(path: str | Path, pixels: Array) -> None:
@@ -59,8 +58,7 @@ class Film:
         self._video = container.add_stream("libx264", rate, options={"crf": "17"})
         context: VideoCodecContext = self._video.codec_context
         self._video.width, self._video.height, self._video.pix_fmt = width, height, "yuv420p"
-        context.colorspace, context.color_primaries = _BT601, _BT709_PRIMARIES
-        context.color_trc, context.color_range = _SRGB, _STUDIO_RANGE
+        state_colors(context)
         self._shape = (height * 3 // 2, width)
         self._frames = 0
         self._sound = _Sound(container, sound) if sound is not None else None
