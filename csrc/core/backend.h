@@ -101,7 +101,7 @@ struct ProjectArgs {
   Splat* splats;                         // out, indexed like the Gaussians
 };
 
-enum class Target { floats, rgb8, rgba8, i420, rgba_float };
+enum class Target { floats, rgb8, rgba8, i420, nv12, rgba_float };
 
 struct BlendArgs {
   const Segment* segments;

@@ -10,7 +10,7 @@ namespace avatar_rt {
 // stands is measured when it is made (canvas.cpp has the rules, docs/renderer.md says what for).
 enum class Quality { exact, fast, faster, hasty, hastiest };
 inline constexpr int kHastes = 4;
-enum class PixelFormat { rgb8, rgba8, i420, float32 };
+enum class PixelFormat { rgb8, rgba8, i420, nv12, float32 };
 enum class Frame { affine, similarity };
 
 struct CameraView {
