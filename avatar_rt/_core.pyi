@@ -23,7 +23,66 @@ def available_isas() -> list[str]:
     """Those that this processor can run, best last."""
 
 def cuda_status() -> str:
-    """ "available", or why CUDA is off."""
+    """ "available", or why no CUDA device can be used."""
+
+class CudaDevice:
+    """A CUDA device that can be used, as it is now."""
+
+    @property
+    def number(self) -> int: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def capability(self) -> tuple[int, int]:
+        """Compute capability: major, minor."""
+
+    @property
+    def memory_free(self) -> int:
+        """Bytes."""
+
+    @property
+    def memory_total(self) -> int: ...
+
+def cuda_devices() -> list[CudaDevice]:
+    """Those that can be used; none where cuda_status() is not "available"."""
+
+class DeviceError(Exception):
+    """A device other than the processor cannot draw, or cannot any more. Its words say why."""
+
+class DeviceArray:
+    """A picture on the CUDA device that draws it, or a plane of one: rows without gaps, uint8 or,
+    where the picture's format is float32, float32."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+    @property
+    def device(self) -> int:
+        """The device's number."""
+
+    def planes(self) -> tuple[DeviceArray, DeviceArray]:
+        """Luma (H, W) and chroma (H/2, W/2, 2) of an nv12 picture; ValueError for others."""
+
+    def numpy(self) -> U8 | F32:
+        """A copy in the processor's memory, once the picture is drawn. Raises DeviceError."""
+
+    def __dlpack__(
+        self,
+        *,
+        stream: int | None = None,
+        max_version: tuple[int, int] | None = None,
+        dl_device: tuple[int, int] | None = None,
+        copy: bool | None = None,
+    ) -> object:
+        """As the Python array API standard says: a capsule whose consumer's stream waits for the
+        picture (None and 1: the legacy default stream, 2: the thread's, -1: none, else a
+        cudaStream_t). dl_device (1, 0) asks for a copy in the processor's memory.
+
+        Raises BufferError for another device or a copy on its own, ValueError for a stream that
+        there is not, DeviceError where the device fails.
+        """
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        """(2, number): 2 stands for CUDA."""
 
 class Splatted(tuple[F32, F32]):
     """What rasterize returns: the pair (image, alpha), and beside it a count."""
@@ -234,11 +293,21 @@ class AvatarCore:
         opacities: F32,
         colors: F32,
         threads: int,
+        backend: Literal["cpu", "cuda"] = "cpu",
+        device: int = 0,
     ) -> None:
-        """colors: (N, 3), or (N, K, 3) spherical harmonics with K = 1, 4, 9 or 16."""
+        """colors: (N, 3), or (N, K, 3) spherical harmonics with K = 1, 4, 9 or 16. device: the
+        number of the one that draws with backend "cuda", which raises DeviceError where it cannot.
+        """
 
-    def twin(self) -> AvatarCore:
-        """The same avatar for another thread: shares its arrays, with own memory to draw them."""
+    @property
+    def backend(self) -> Literal["cpu", "cuda"]: ...
+    def fall_back(self, threads: int) -> None:
+        """From now on the processor draws this avatar, with as many threads."""
+
+    def twin(self, threads: int | None = None) -> AvatarCore:
+        """The same avatar for another thread: shares its arrays, with own memory to draw them. With
+        `threads` the processor draws it, else what draws this one."""
 
     def vertices(self, coefficients: F32, joint_rotations: F32, translation: F32) -> F32:
         """(V, 3) float32 posed vertices."""
@@ -263,8 +332,43 @@ class AvatarCore:
     ) -> tuple[U8 | F32, dict[str, float]]:
         """The whole frame: pixels as avatar_rt.types.Frame lays them out, and seconds per stage.
 
-        `background` (3,) lies under rgb8 and i420; rgba8 and float32 keep their alpha instead.
+        `background` (3,) lies under rgb8, i420 and nv12; rgba8 and float32 keep their alpha
+        instead. This and all that draws raises DeviceError where a device fails; then fall_back()
+        helps.
         """
+
+    def render_on_device(
+        self,
+        coefficients: F32,
+        joint_rotations: F32,
+        translation: F32,
+        viewmat: F64,
+        K: F64,
+        width: int,
+        height: int,
+        background: F32,
+        format: PixelFormat,
+        quality: Quality,
+    ) -> DeviceArray:
+        """`render`'s pixels, left on the device; returns as soon as that is under way. ValueError
+        with backend "cpu"."""
+
+    def device_seconds(
+        self,
+        coefficients: F32,
+        joint_rotations: F32,
+        translation: F32,
+        viewmat: F64,
+        K: F64,
+        width: int,
+        height: int,
+        background: F32,
+        format: PixelFormat,
+        quality: Quality,
+        frames: int,
+    ) -> float:
+        """Seconds that the device takes for as many frames one after the other, by its own clock.
+        ValueError with backend "cpu"."""
 
     def render_batch(
         self,

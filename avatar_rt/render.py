@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
-from typing import Self, TypeVar
+from collections.abc import Sequence
+from typing import Literal, Self, get_args
 
 import numpy as np
 
 from avatar_rt import _core
 from avatar_rt.arrays import F32, F64, floats32, floats64
 from avatar_rt.avatar import Avatar
-from avatar_rt.errors import BackendError, ParameterError
+from avatar_rt.device import DeviceFrame, SafeCore
+from avatar_rt.errors import ParameterError
 from avatar_rt.types import MAX_SIDE, Backend, Camera, FaceParams, Frame, PixelFormat, Quality
 
-_QUALITIES: tuple[Quality, ...] = ("exact", "fast")
-_FORMATS = ("rgb8", "rgba8", "i420", "float32")
-_BACKENDS = ("auto", "cpu", "cuda")
+_QUALITIES: tuple[Quality, ...] = get_args(Quality)
+_FORMATS: tuple[PixelFormat, ...] = get_args(PixelFormat)
+_BACKENDS: tuple[Backend, ...] = get_args(Backend)
 WHITE = (1.0, 1.0, 1.0)
-
-_Posed = TypeVar("_Posed")
 
 
 class Renderer:
@@ -36,43 +35,58 @@ class Renderer:
         quality: Quality = "exact",
         backend: Backend = "auto",
         threads: int = 0,
+        device: int = 0,
     ) -> None:
-        """threads: 0 takes all cores.
+        """backend: "auto" takes CUDA where it works and goes on with the processor where it does
+        not, or does not any more (see `backend_reason`); that is logged as a warning, and no frame
+        is lost. device: the number of the CUDA device. threads: the processor's; 0 takes all cores.
 
-        Raises ParameterError for an unknown quality or backend, BackendError for a backend that
-        this machine or this build lacks.
+        Raises ParameterError for an unknown quality or backend, BackendError for "cuda" where
+        this machine or this build lacks it.
         """
         if quality not in _QUALITIES:
             raise ParameterError(f"quality '{quality}' must be one of {', '.join(_QUALITIES)}")
         if backend not in _BACKENDS:
             raise ParameterError(f"backend '{backend}' must be one of {', '.join(_BACKENDS)}")
-        if backend == "cuda":
-            raise BackendError(f"backend 'cuda' cannot draw avatars: {_core.cuda_status()}")
         if not 0 <= threads <= 1024:
             raise ParameterError(f"threads {threads} must lie within 0 … 1024")
         self.avatar = avatar
         self.quality: Quality = quality
         rig, g = avatar.rig, avatar.gaussians
-        try:
-            self._core = _core.AvatarCore(
+
+        def made(backend: Literal["cpu", "cuda"]) -> _core.AvatarCore:
+            return _core.AvatarCore(
                 rig.vertices, rig.faces, rig.expression_basis, rig.joints, rig.parents,
                 rig.weights, rig.pose_correctives, g.frame, g.triangles, g.barycentric, g.offsets,
-                g.quats, g.scales, g.opacities, g.colors, threads,
+                g.quats, g.scales, g.opacities, g.colors, threads, backend, device,
             )  # fmt: skip
+
+        try:
+            self._drawer = SafeCore(made, backend, threads)
         except ValueError as error:
             raise ParameterError(f"the avatar cannot be drawn: {error}") from error
         self.haste = avatar.metadata.get("fast_haste", 0)
 
     @property
+    def backend(self) -> Literal["cpu", "cuda"]:
+        """What draws now."""
+        return self._drawer.core.backend
+
+    @property
+    def backend_reason(self) -> str | None:
+        """Why CUDA does not draw; None where it does."""
+        return self._drawer.reason
+
+    @property
     def haste(self) -> int:
         """How much quality "fast" leaves out, 0 … _core.HASTES - 1: what the avatar's maker found
         that it stands (avatar_rt.fidelity). Raises ParameterError for another number."""
-        return self._core.haste
+        return self._drawer.core.haste
 
     @haste.setter
     def haste(self, haste: int) -> None:
         try:
-            self._core.haste = haste
+            self._drawer.core.haste = haste
         except (TypeError, ValueError):
             raise ParameterError(f"haste {haste} must lie within 0 … {_core.HASTES - 1}") from None
 
@@ -107,20 +121,38 @@ class Renderer:
 
         background: (3,) sRGB in [0, 1]; rgba8 and float32 keep it out and give alpha instead.
         Raises ParameterError for parameters that are not finite or of another shape, a size
-        beyond 1 … 4096 pixels a side, an odd size with i420, or an unknown format.
+        beyond 1 … 4096 pixels a side, an odd size with i420 or nv12, or an unknown format.
         """
-        camera = self.camera() if camera is None else camera
-        _check_picture(camera, format)
-        color = _background(background, (3,))
-        pose = self._pose(params)
-        try:
-            pixels, timings = self._core.render(
-                *pose, floats64(camera.viewmat), floats64(camera.K), camera.width, camera.height,
-                color, format, quality or self.quality,
-            )  # fmt: skip
-        except ValueError as error:
-            raise ParameterError(f"cannot be drawn: {error}") from error
+        shot = self._shot(params, camera, background, format, quality)
+        pixels, timings = self._drawer.ask("drawn", self._drawer.core.render, *shot)
         return Frame(pixels, format, timings)
+
+    def render_on_device(
+        self,
+        params: FaceParams,
+        camera: Camera | None = None,
+        *,
+        background: Sequence[float] = WHITE,
+        format: PixelFormat = "rgb8",
+        quality: Quality | None = None,
+    ) -> DeviceFrame:
+        """As `render`, but the picture stays in the CUDA device's memory, and is handed on by
+        DLPack. Returns as soon as the drawing is under way.
+
+        Raises ParameterError as `render` does, BackendError where no device draws (`backend` is
+        "cpu"), or it fails: the next `render` then goes on as the backend that was asked for says.
+        """
+        shot = self._shot(params, camera, background, format, quality)
+        array = self._drawer.ask_device(self._drawer.core.render_on_device, *shot)
+        return DeviceFrame(array, format)
+
+    def device_seconds(
+        self, params: FaceParams, camera: Camera, *, quality: Quality, frames: int
+    ) -> float:
+        """Seconds that the CUDA device takes by its own clock for as many rgb8 pictures, one after
+        the other. Raises as `render_on_device` does."""
+        shot = self._shot(params, camera, WHITE, "rgb8", quality)
+        return self._drawer.ask_device(self._drawer.core.device_seconds, *shot, frames)
 
     def render_batch(
         self,
@@ -158,41 +190,49 @@ class Renderer:
                 )
         color = _background(background, (3,), (count, 3))
         coefficients, rotations, translations = zip(*map(self._pose, faces), strict=True)
-        try:
-            pixels, timings = self._core.render_batch(
-                np.stack(coefficients), np.stack(rotations), np.stack(translations),
-                _stacked("viewmat", [view.viewmat for view in views], 4),
-                _stacked("K", [view.K for view in views], 3),
-                first.width, first.height, color, format, quality or self.quality,
-            )  # fmt: skip
-        except ValueError as error:
-            raise ParameterError(f"cannot be drawn: {error}") from error
+        pixels, timings = self._drawer.ask(
+            "drawn", self._drawer.core.render_batch,
+            np.stack(coefficients), np.stack(rotations), np.stack(translations),
+            _stacked("viewmat", [view.viewmat for view in views], 4),
+            _stacked("K", [view.K for view in views], 3),
+            first.width, first.height, color, format, quality or self.quality,
+        )  # fmt: skip
         return [Frame(own, format, spent) for own, spent in zip(pixels, timings, strict=True)]
 
     def twin(self) -> Self:
         """A renderer of the same avatar for another thread. The two share the avatar's arrays in
         the core, so that the second one costs the memory of its pictures only."""
         other = copy.copy(self)
-        other._core = self._core.twin()
+        other._drawer = self._drawer.twin()
         return other
 
     def vertices(self, params: FaceParams) -> F32:
         """(V, 3) float32 metres: the mesh with that face. Raises ParameterError for such faces as
         `render` refuses."""
-        return self._posed(self._core.vertices, params)
+        return self._drawer.ask("posed", self._drawer.core.vertices, *self._pose(params))
 
     def gaussians(self, params: FaceParams) -> tuple[F32, F32]:
         """The Gaussians with that face: means (N, 3) and covariances (N, 6) as xx xy xz yy yz zz,
         float32, metres, in the order of avatar.gaussians. Raises ParameterError for such faces as
         `render` refuses."""
-        return self._posed(self._core.gaussians, params)
+        return self._drawer.ask("posed", self._drawer.core.gaussians, *self._pose(params))
 
-    def _posed(self, find: Callable[[F32, F32, F32], _Posed], params: FaceParams) -> _Posed:
-        pose = self._pose(params)
-        try:
-            return find(*pose)
-        except ValueError as error:
-            raise ParameterError(f"cannot be posed: {error}") from error
+    def _shot(
+        self,
+        params: FaceParams,
+        camera: Camera | None,
+        background: Sequence[float],
+        format: PixelFormat,
+        quality: Quality | None,
+    ) -> tuple[F32, F32, F32, F64, F64, int, int, F32, PixelFormat, Quality]:
+        """One picture, as the core takes it. Raises ParameterError."""
+        camera = self.camera() if camera is None else camera
+        _check_picture(camera, format)
+        color = _background(background, (3,))
+        return (
+            *self._pose(params), floats64(camera.viewmat), floats64(camera.K), camera.width,
+            camera.height, color, format, quality or self.quality,
+        )  # fmt: skip
 
     def _pose(self, params: FaceParams) -> tuple[F32, F32, F32]:
         if np.shape(params.arkit) != (52,):
@@ -210,8 +250,8 @@ def _check_picture(camera: Camera, format: str) -> None:
         raise ParameterError(f"image size {size} must lie within 1 … {MAX_SIDE} a side")
     if format not in _FORMATS:
         raise ParameterError(f"format '{format}' must be one of {', '.join(_FORMATS)}")
-    if format == "i420" and (camera.width % 2 or camera.height % 2):
-        raise ParameterError(f"image size {size} must be even for i420")
+    if format in ("i420", "nv12") and (camera.width % 2 or camera.height % 2):
+        raise ParameterError(f"image size {size} must be even for {format}")
 
 
 def _background(

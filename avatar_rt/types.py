@@ -21,7 +21,7 @@ Quality = Literal["exact", "fast"]
 Backend = Literal["auto", "cpu", "cuda"]
 MAX_SIDE = 4096
 """Pixels a side of the largest picture that is drawn."""
-PixelFormat = Literal["rgb8", "rgba8", "i420", "float32"]
+PixelFormat = Literal["rgb8", "rgba8", "i420", "nv12", "float32"]
 
 
 def _zeros3() -> F32:
@@ -149,7 +149,8 @@ class Frame:
 
     pixels: U8 | F32
     """rgb8 (H, W, 3) uint8 · rgba8 (H, W, 4) uint8, straight alpha · i420 (H·3/2, W) uint8, BT.601
-    studio range · float32 (H, W, 4), premultiplied RGB and alpha."""
+    studio range · nv12 alike, but U and V in pairs · float32 (H, W, 4), premultiplied RGB and
+    alpha."""
     format: PixelFormat
     timings: Mapping[str, float] = field(default_factory=dict)
     """Seconds per stage (animate, project, bin, blend …)."""

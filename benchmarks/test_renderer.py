@@ -85,7 +85,7 @@ def test_baseline(benchmark: BenchmarkFixture, name: str) -> None:
     benchmark.pedantic(draw, (scene, camera), rounds=3)  # type: ignore[no-untyped-call]
 
 
-@pytest.mark.parametrize("format", ["rgb8", "i420", "rgba8", "float32"])
+@pytest.mark.parametrize("format", ["rgb8", "i420", "nv12", "rgba8", "float32"])
 def test_format(benchmark: BenchmarkFixture, format: PixelFormat) -> None:
     """What the pixels' format costs."""
     renderer = renderer_of(20_000, 1)

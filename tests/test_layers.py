@@ -18,7 +18,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "avatar": BASE | {"head"},
     "importers": BASE | {"head", "avatar"},
     "splat": BASE,
-    "render": BASE | {"head", "avatar"},
+    "device": BASE,
+    "render": BASE | {"head", "avatar", "device"},
     "audio": BASE,
     "drivers": BASE | {"head", "face", "audio"},
     "synthetic": BASE | {"head", "avatar"},
@@ -27,7 +28,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "measure": BASE | {"render", "avatar", "baseline", "fidelity"},
     "motion": BASE,
     "pipeline": BASE | {"drivers", "motion", "render", "head", "avatar", "audio"},
-    "outputs": BASE | {"audio"},
+    "outputs": BASE | {"audio", "device"},
     "server": BASE
     | {"pipeline", "outputs", "drivers", "motion", "render", "avatar", "head", "audio"},
 }

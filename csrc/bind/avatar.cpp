@@ -1,50 +1,27 @@
 // AvatarCore: one avatar, animated and rendered.
+#include <pybind11/stl.h>
+
 #include <algorithm>
 #include <atomic>
 #include <cmath>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "bind/device_array.h"
 #include "bind/head.h"
+#include "bind/pictures.h"
 #include "bind/register.h"
 #include "core/renderer.h"
+#include "cuda/register.h"
 #include "math/constants.h"
 
 namespace avatar_rt::bind {
 namespace {
 
 constexpr py::ssize_t kMostPictures = 1 << 20;
-
-PixelFormat pixel_format(const std::string& name) {
-  if (name == "rgb8") return PixelFormat::rgb8;
-  if (name == "rgba8") return PixelFormat::rgba8;
-  if (name == "i420") return PixelFormat::i420;
-  if (name == "float32") return PixelFormat::float32;
-  throw py::value_error("format: is '" + name + "', expected rgb8, rgba8, i420 or float32");
-}
-
-// The shape of a picture's pixels.
-std::vector<py::ssize_t> shape_of(PixelFormat format, py::ssize_t width, py::ssize_t height) {
-  switch (format) {
-    case PixelFormat::rgb8:
-      return {height, width, 3};
-    case PixelFormat::rgba8:
-    case PixelFormat::float32:
-      return {height, width, 4};
-    case PixelFormat::i420:
-      break;
-  }
-  if (width % 2 != 0) throw py::value_error("width: must be even for i420");
-  if (height % 2 != 0) throw py::value_error("height: must be even for i420");
-  return {height * 3 / 2, width};
-}
-
-py::array empty_pixels(PixelFormat format, const std::vector<py::ssize_t>& shape) {
-  if (format == PixelFormat::float32) return py::array_t<float>(shape);
-  return py::array_t<std::uint8_t>(shape);
-}
 
 py::dict timings(const StageTimes& times) {
   py::dict seconds;
@@ -74,7 +51,11 @@ class AvatarCore {
              const py::object& pose_correctives, const std::string& frame,
              const py::object& triangles, const py::object& barycentric,
              const py::object& offsets, const py::object& quats, const py::object& scales,
-             const py::object& opacities, const py::object& colors, int threads) {
+             const py::object& opacities, const py::object& colors, int threads,
+             const std::string& backend, int device) {
+    if (backend != "cpu" && backend != "cuda") {
+      throw py::value_error("backend: is '" + backend + "', expected 'cpu' or 'cuda'");
+    }
     const HeadArrays head(vertices, faces, expression_basis, joints, parents, weights,
                           pose_correctives);
     const auto t = array<std::int32_t>(triangles, "triangles", {kAny});
@@ -118,7 +99,10 @@ class AvatarCore {
     bound.sh_count = static_cast<int>(sh_count);
     const int thread_total = thread_count(threads);
     py::gil_scoped_release release;
-    avatar_ = make_avatar(pack_avatar(head.view, bound), thread_total);
+    auto packed = pack_avatar(head.view, bound);
+    on_device_ = backend == "cuda";
+    avatar_ = on_device_ ? cuda::make_avatar(std::move(packed), device)
+                         : make_avatar(std::move(packed), thread_total);
   }
 
   py::array_t<float> vertices(const py::object& coefficients, const py::object& joint_rotations,
@@ -155,20 +139,46 @@ class AvatarCore {
                                         const py::object& background, const std::string& format,
                                         const std::string& quality_name) {
     const Pose pose(*this, coefficients, joint_rotations, translation);
-    const CameraView view = camera(viewmat, K, width, height);
-    const auto under = array<float>(background, "background", {3});
-    require_finite(under, "background");
-    const PixelFormat pixel = pixel_format(format);
-    const Quality q = hurried(quality(quality_name), haste_);
+    Picture picture(*this, viewmat, K, width, height, background, format, quality_name);
     const Busy busy(*this);
-    py::array pixels = empty_pixels(pixel, shape_of(pixel, width, height));
-    void* data = pixels.mutable_data();
-    StageTimes times;
+    py::array pixels = empty_pixels(*avatar_, picture.format, picture.shape);
+    Shot& shot = picture.shot;
+    shot.pixels = pixels.mutable_data();
     {
       py::gil_scoped_release release;
-      skipped_ = avatar_->render(pose.view, view, under.data(), pixel, q, data, times);
+      avatar_->render(&pose.view, 1, &shot, 1, picture.format, picture.quality);
     }
-    return {pixels, timings(times)};
+    skipped_ = shot.skipped;
+    return {pixels, timings(shot.times)};
+  }
+
+  DeviceArray render_on_device(const py::object& coefficients, const py::object& joint_rotations,
+                               const py::object& translation, const py::object& viewmat,
+                               const py::object& K, int width, int height,
+                               const py::object& background, const std::string& format,
+                               const std::string& quality_name) {
+    const Pose pose(*this, coefficients, joint_rotations, translation);
+    const Picture picture(*this, viewmat, K, width, height, background, format, quality_name);
+    const Busy busy(*this);
+    DevicePicture drawn;
+    {
+      py::gil_scoped_release release;
+      drawn = avatar_->render_on_device(pose.view, picture.shot, picture.format, picture.quality);
+    }
+    return DeviceArray(std::move(drawn), picture.format, picture.shape);
+  }
+
+  double device_seconds(const py::object& coefficients, const py::object& joint_rotations,
+                        const py::object& translation, const py::object& viewmat,
+                        const py::object& K, int width, int height, const py::object& background,
+                        const std::string& format, const std::string& quality_name, int frames) {
+    if (frames < 1) throw py::value_error("frames: must be at least 1");
+    const Pose pose(*this, coefficients, joint_rotations, translation);
+    const Picture picture(*this, viewmat, K, width, height, background, format, quality_name);
+    const Busy busy(*this);
+    py::gil_scoped_release release;
+    return avatar_->device_seconds(pose.view, picture.shot, picture.format, picture.quality,
+                                   frames);
   }
 
   std::pair<py::array, py::list> render_batch(
@@ -215,10 +225,10 @@ class AvatarCore {
     }
     const PixelFormat pixel = pixel_format(format);
     const Quality q = hurried(quality(quality_name), haste_);
-    std::vector<py::ssize_t> shape = shape_of(pixel, width, height);
+    std::vector<py::ssize_t> shape = picture_shape(pixel, width, height);
     shape.insert(shape.begin(), count);
     const Busy busy(*this);
-    py::array pixels = empty_pixels(pixel, shape);
+    py::array pixels = empty_pixels(*avatar_, pixel, shape);
     auto* data = static_cast<char*>(pixels.mutable_data());
     for (std::size_t i = 0; i < shots.size(); ++i) {
       shots[i].pixels = data + static_cast<std::size_t>(pixels.nbytes()) / shots.size() * i;
@@ -237,11 +247,29 @@ class AvatarCore {
     return {pixels, seconds};
   }
 
-  // The same avatar for another caller.
-  std::unique_ptr<AvatarCore> twin() const {
-    std::unique_ptr<AvatarCore> other(new AvatarCore(avatar_->twin()));
+  // The same avatar for another caller; with `threads`, drawn by the processor.
+  std::unique_ptr<AvatarCore> twin(std::optional<int> threads) const {
+    auto avatar = threads ? avatar_->on_cpu(thread_count(*threads)) : avatar_->twin();
+    std::unique_ptr<AvatarCore> other(new AvatarCore(std::move(avatar), on_device_ && !threads));
     other->haste_ = haste_;
     return other;
+  }
+
+  const char* backend() const { return on_device_ ? "cuda" : "cpu"; }
+
+  // From now on the processor draws it.
+  void fall_back(int threads) {
+    const int thread_total = thread_count(threads);
+    const Busy busy(*this);
+    std::unique_ptr<Avatar> other;
+    {
+      py::gil_scoped_release release;
+      other = avatar_->on_cpu(thread_total);
+    }
+    std::swap(avatar_, other);  // with the GIL, as others look at it with the GIL too
+    on_device_ = false;
+    py::gil_scoped_release release;
+    other.reset();
   }
 
   std::int64_t skipped() const { return skipped_; }
@@ -267,6 +295,26 @@ class AvatarCore {
     }
   };
 
+  // One picture as a caller describes it.
+  struct Picture {
+    py::array_t<float> under;
+    PixelFormat format;
+    std::vector<py::ssize_t> shape;
+    Quality quality;
+    Shot shot{};
+    Picture(const AvatarCore& core, const py::object& viewmat, const py::object& K, int width,
+            int height, const py::object& background, const std::string& format_name,
+            const std::string& quality_name)
+        : under(array<float>(background, "background", {3})),
+          format(pixel_format(format_name)),
+          shape(picture_shape(format, width, height)),
+          quality(hurried(bind::quality(quality_name), core.haste_)) {
+      require_finite(under, "background");
+      shot.camera = camera(viewmat, K, width, height);
+      shot.background = under.data();
+    }
+  };
+
   // An avatar works for one caller at a time; a second one is told so instead of racing the first.
   struct Busy {
     AvatarCore& core;
@@ -278,9 +326,11 @@ class AvatarCore {
     ~Busy() { core.busy_ = false; }
   };
 
-  explicit AvatarCore(std::unique_ptr<Avatar> avatar) : avatar_(std::move(avatar)) {}
+  AvatarCore(std::unique_ptr<Avatar> avatar, bool on_device)
+      : avatar_(std::move(avatar)), on_device_(on_device) {}
 
   std::unique_ptr<Avatar> avatar_;
+  bool on_device_ = false;
   std::atomic<bool> busy_{false};
   std::int64_t skipped_ = 0;
   int haste_ = 0;
@@ -297,21 +347,31 @@ void register_avatar(py::module_& module) {
   type.def(py::init<const py::object&, const py::object&, const py::object&, const py::object&,
                     const py::object&, const py::object&, const py::object&, const std::string&,
                     const py::object&, const py::object&, const py::object&, const py::object&,
-                    const py::object&, const py::object&, const py::object&, int>(),
+                    const py::object&, const py::object&, const py::object&, int,
+                    const std::string&, int>(),
            py::arg("vertices"), py::arg("faces"), py::arg("expression_basis"), py::arg("joints"),
            py::arg("parents"), py::arg("weights"), py::arg("pose_correctives"), py::arg("frame"),
            py::arg("triangles"), py::arg("barycentric"), py::arg("offsets"), py::arg("quats"),
-           py::arg("scales"), py::arg("opacities"), py::arg("colors"), py::arg("threads"));
+           py::arg("scales"), py::arg("opacities"), py::arg("colors"), py::arg("threads"),
+           py::arg("backend") = "cpu", py::arg("device") = 0);
   pose(type, "vertices", &AvatarCore::vertices);
   pose(type, "gaussians", &AvatarCore::gaussians);
-  type.def("render", &AvatarCore::render, py::arg("coefficients"), py::arg("joint_rotations"),
-           py::arg("translation"), py::arg("viewmat"), py::arg("K"), py::arg("width"),
-           py::arg("height"), py::arg("background"), py::arg("format"), py::arg("quality"));
+  const auto picture = [](auto& type, const char* name, auto method, auto... more) {
+    type.def(name, method, py::arg("coefficients"), py::arg("joint_rotations"),
+             py::arg("translation"), py::arg("viewmat"), py::arg("K"), py::arg("width"),
+             py::arg("height"), py::arg("background"), py::arg("format"), py::arg("quality"),
+             more...);
+  };
+  picture(type, "render", &AvatarCore::render);
+  picture(type, "render_on_device", &AvatarCore::render_on_device);
+  picture(type, "device_seconds", &AvatarCore::device_seconds, py::arg("frames"));
   type.def("render_batch", &AvatarCore::render_batch, py::arg("coefficients"),
            py::arg("joint_rotations"), py::arg("translation"), py::arg("viewmats"), py::arg("Ks"),
            py::arg("width"), py::arg("height"), py::arg("background"), py::arg("format"),
            py::arg("quality"));
-  type.def("twin", &AvatarCore::twin);
+  type.def("twin", &AvatarCore::twin, py::arg("threads") = py::none());
+  type.def("fall_back", &AvatarCore::fall_back, py::arg("threads"));
+  type.def_property_readonly("backend", &AvatarCore::backend);
   type.def_property_readonly("skipped", &AvatarCore::skipped);
   type.def_property("haste", &AvatarCore::haste, &AvatarCore::set_haste);
 }

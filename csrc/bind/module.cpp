@@ -19,10 +19,11 @@ PYBIND11_MODULE(_core, module) {
   set_backend(cpu::backend());
   module.def("isa", [] { return std::string(backend().stages->isa); });
   module.def("available_isas", &cpu::available_isas);
-  module.def("cuda_status", [] { return std::string(AVATAR_RT_CUDA_STATUS); });
   bind::register_rasterize(module);
   bind::register_splat(module);
   bind::register_mesh(module);
+  bind::register_cuda(module);
+  bind::register_device_array(module);
   bind::register_avatar(module);
   bind::register_plain(module);
   bind::register_animator(module);

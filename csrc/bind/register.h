@@ -11,5 +11,7 @@ void register_mesh(pybind11::module_& module);
 void register_avatar(pybind11::module_& module);
 void register_plain(pybind11::module_& module);
 void register_animator(pybind11::module_& module);
+void register_cuda(pybind11::module_& module);
+void register_device_array(pybind11::module_& module);
 
 }  // namespace avatar_rt::bind

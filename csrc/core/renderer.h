@@ -64,7 +64,7 @@ class Avatar {
   virtual double device_seconds(const PoseView& pose, const Shot& shot, PixelFormat format,
                                 Quality quality, int frames);
 
-  // pixels as PixelFormat says; background (3,) is laid under rgb8, i420 and nv12 only. Returns how
+  // pixels as PixelFormat says; background (3,) is laid under opaque formats only. Returns how
   // many Gaussians were skipped as not finite.
   std::int64_t render(const PoseView& pose, const CameraView& camera, const float* background,
                       PixelFormat format, Quality quality, void* pixels, StageTimes& times);

@@ -122,12 +122,12 @@ void View::draw(const PackedAvatar& avatar, Shot& shot, PixelFormat format, Qual
   const std::pair<PixelFormat, Target> targets[] = {{PixelFormat::rgb8, Target::rgb8},
                                                     {PixelFormat::rgba8, Target::rgba8},
                                                     {PixelFormat::i420, Target::i420},
+                                                    {PixelFormat::nv12, Target::nv12},
                                                     {PixelFormat::float32, Target::rgba_float}};
   for (const auto& [from, to] : targets) {
     if (from == format) blend.target = to;
   }
-  const bool opaque = format == PixelFormat::rgb8 || format == PixelFormat::i420;
-  blend.background = opaque ? shot.background : nullptr;
+  blend.background = is_opaque(format) ? shot.background : nullptr;
   shot.skipped = canvas_.draw(
       avatar.gaussian_count, shot.camera, quality, threads,
       [&](const ProjectArgs& args, Segment& segment) {

@@ -11,6 +11,17 @@ namespace avatar_rt {
 enum class Quality { exact, fast, faster, hasty, hastiest };
 inline constexpr int kHastes = 4;
 enum class PixelFormat { rgb8, rgba8, i420, nv12, float32 };
+
+// Whether two by two pixels share a colour, so that sizes must be even.
+constexpr bool halves_chroma(PixelFormat format) {
+  return format == PixelFormat::i420 || format == PixelFormat::nv12;
+}
+
+// Whether a background is laid under the picture.
+constexpr bool is_opaque(PixelFormat format) {
+  return format == PixelFormat::rgb8 || halves_chroma(format);
+}
+
 enum class Frame { affine, similarity };
 
 struct CameraView {
@@ -66,7 +77,7 @@ struct StageTimes {                // seconds
 
 struct Shot {                      // one picture of an avatar
   CameraView camera;
-  const float* background;         // (3,), laid under rgb8 and i420 only
+  const float* background;         // (3,), laid under opaque formats only
   void* pixels;                    // out, as PixelFormat says
   StageTimes times;                // out
   std::int64_t skipped;            // out: Gaussians left out as not finite

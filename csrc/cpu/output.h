@@ -14,10 +14,10 @@ AVATAR_RT_INLINE I quantize(F v) {
   return floor_int(clamp(v, F{}, splat(1.0f)) * 255.0f + 0.5f);
 }
 
-// image is W × H of 8-bit Y, then quarter planes of U and V; BT.601, studio range. Chroma is the
-// mean of two by two pixels.
-AVATAR_RT_INLINE void write_i420(const BlendArgs& args, int x, int y, const float* rgb, int columns,
-                                 int rows) {
+// image is W × H of 8-bit Y, then U and V: for i420 a quarter plane of each, for nv12 one half plane
+// of their pairs; BT.601, studio range. Chroma is the mean of two by two pixels.
+AVATAR_RT_INLINE void write_yuv(const BlendArgs& args, int x, int y, const float* rgb, int columns,
+                                int rows) {
   alignas(64) float luma[16], blue[16], red[16];
   for (int k = 0; k < kBlockPixels; k += kWidth) {
     const F r = clamp(load(rgb + k), F{}, splat(1.0f));
@@ -34,17 +34,19 @@ AVATAR_RT_INLINE void write_i420(const BlendArgs& args, int x, int y, const floa
     std::uint8_t* line = out + (y + row) * width + x;
     for (int c = 0; c < columns; ++c) line[c] = static_cast<std::uint8_t>(luma[pixel_at(row, c)]);
   }
+  const bool pairs = args.target == Target::nv12;
+  const std::size_t step = pairs ? 2 : 1;
   for (int row = 0; row < rows; row += 2) {
-    std::uint8_t* u = out + pixels + (y + row) / 2 * (width / 2) + x / 2;
-    std::uint8_t* v = u + pixels / 4;
+    std::uint8_t* u = out + pixels + ((y + row) / 2 * (width / 2) + x / 2) * step;
+    std::uint8_t* v = u + (pairs ? 1 : pixels / 4);
     for (int c = 0; c < columns; c += 2) {
       const auto mean = [&](const float* plane) __attribute__((always_inline)) {
         const float* p = plane + pixel_at(row, c);
         return static_cast<std::uint8_t>(
             0.25f * (p[0] + p[1] + p[kBlock] + p[kBlock + 1]) + 128.5f);
       };
-      u[c / 2] = mean(blue);
-      v[c / 2] = mean(red);
+      u[c / 2 * step] = mean(blue);
+      v[c / 2 * step] = mean(red);
     }
   }
 }
@@ -106,7 +108,8 @@ AVATAR_RT_INLINE void expect_tile(const BlendArgs& args, int x, int y) {
       return;
     }
     case Target::i420:
-      write_i420(args, x, y, color, columns, rows);
+    case Target::nv12:
+      write_yuv(args, x, y, color, columns, rows);
       return;
     case Target::rgb8: {
       typedef std::uint8_t Bytes __attribute__((vector_size(16)));

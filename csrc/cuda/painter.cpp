@@ -59,8 +59,7 @@ void fill(const Resident& avatar, const ViewOrder& order, const Plan& plan, View
   job.transmittance_min = thresholds.transmittance_min;
   job.facing_min = thresholds.facing_min;
   job.close = order.quality != Quality::exact;
-  job.opaque = order.format != PixelFormat::rgba8 && order.format != PixelFormat::float32 &&
-               order.background != nullptr;
+  job.opaque = is_opaque(order.format) && order.background != nullptr;
   if (job.opaque) std::copy_n(order.background, 3, job.background);
   job.target = target_of(order.format);
   job.image = order.image;

@@ -179,14 +179,26 @@ def test_i420_of_a_flat_colour_is_cv2s() -> None:
         assert np.abs(flat - cv2.cvtColor(rgb, cv2.COLOR_RGB2YUV_I420).astype(int)).max() <= 1
 
 
-def test_odd_sizes_are_drawn_but_not_as_i420() -> None:
+@pytest.mark.parametrize("quality", ["exact", "fast"])
+def test_nv12_is_i420_in_another_order(quality: str) -> None:
+    core = _core.AvatarCore(**random_rig(3, "affine"))
+    i420, nv12 = (render(core, name, quality=quality) for name in ("i420", "nv12"))
+    assert nv12.shape == i420.shape
+    np.testing.assert_array_equal(nv12[:70], i420[:70])
+    blue, red = i420[70:].reshape(2, 35, 47)
+    assert blue.std() > 1
+    np.testing.assert_array_equal(nv12[70:].reshape(35, 47, 2), np.dstack([blue, red]))
+
+
+def test_odd_sizes_are_drawn_but_not_where_colours_are_shared() -> None:
     core = _core.AvatarCore(**random_rig(3, "affine"))
     for name, shape in (("rgb8", (33, 35, 3)), ("rgba8", (33, 35, 4)), ("float32", (33, 35, 4))):
         assert render(core, name, width=35, height=33).shape == shape
-    with pytest.raises(ValueError, match="width: must be even"):
-        render(core, "i420", width=35, height=32)
-    with pytest.raises(ValueError, match="height: must be even"):
-        render(core, "i420", width=34, height=33)
+    for name in ("i420", "nv12"):
+        with pytest.raises(ValueError, match="width: must be even"):
+            render(core, name, width=35, height=32)
+        with pytest.raises(ValueError, match="height: must be even"):
+            render(core, name, width=34, height=33)
 
 
 def test_timings_name_the_stages() -> None:

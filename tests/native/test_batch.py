@@ -14,7 +14,7 @@ from avatar_rt.types import Camera
 from tests.native.scenes import random_pose, random_rig
 
 SIZE = {"width": 94, "height": 70}
-FORMATS = ["rgb8", "rgba8", "i420", "float32"]
+FORMATS = ["rgb8", "rgba8", "i420", "nv12", "float32"]
 
 
 def cameras(count: int) -> list[Camera]:

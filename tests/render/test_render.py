@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, cast, get_args
 
 import cv2
 import numpy as np
@@ -35,9 +35,9 @@ def rgb(renderer: Renderer, face: FaceParams | None = None, yaw: float = 0, **mo
 
 def test_formats_agree(egg: Renderer) -> None:
     face, camera = FaceParams.from_arkit({"jawOpen": 0.5}), egg.camera(0.3, 0.1, SIZE, SIZE)
-    pictures: dict[PixelFormat, Array] = {
+    pictures: dict[str, Array] = {
         f: egg.render(face, camera, background=(0.2, 0.5, 0.9), format=f).pixels
-        for f in cast(list[PixelFormat], ["rgb8", "rgba8", "i420", "float32"])
+        for f in get_args(PixelFormat)
     }
     color, alpha = pictures["float32"][..., :3], pictures["float32"][..., 3:]
     expected = color + (1 - alpha) * np.array([0.2, 0.5, 0.9])
@@ -47,8 +47,9 @@ def test_formats_agree(egg: Renderer) -> None:
     assert np.abs(straight[..., 3:] - alpha).max() < 1.01 / 255
     solid = alpha[..., 0] > 0.5
     assert np.abs(straight[..., :3] - color / np.maximum(alpha, 1e-6))[solid].max() < 1.01 / 255
-    back = cv2.cvtColor(cast(U8, pictures["i420"]), cv2.COLOR_YUV2RGB_I420) / 255
-    assert np.abs(back - expected).mean() < 0.01
+    for name, code in (("i420", cv2.COLOR_YUV2RGB_I420), ("nv12", cv2.COLOR_YUV2RGB_NV12)):
+        back = cv2.cvtColor(cast(U8, pictures[name]), code) / 255
+        assert np.abs(back - expected).mean() < 0.01
 
 
 def test_background_fills_the_corners(egg: Renderer) -> None:
@@ -133,6 +134,7 @@ def test_the_public_names() -> None:
         (FaceParams(), {"width": 0}, {}, "image size"),
         (FaceParams(), {"width": 9000}, {}, "image size"),
         (FaceParams(), {"width": 63, "height": 64}, {"format": "i420"}, "even"),
+        (FaceParams(), {"width": 64, "height": 63}, {"format": "nv12"}, "even"),
         (FaceParams(), {}, {"format": "bgr8"}, "format"),
         (FaceParams(), {}, {"background": (0, 1)}, "background"),
         (FaceParams(), {}, {"background": "abc"}, "background"),

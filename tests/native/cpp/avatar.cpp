@@ -25,6 +25,7 @@ std::size_t frame_bytes(PixelFormat format, const CameraView& camera) {
     case PixelFormat::rgba8:
       return 4 * pixels;
     case PixelFormat::i420:
+    case PixelFormat::nv12:
       return pixels * 3 / 2;
     case PixelFormat::float32:
       break;
@@ -78,10 +79,10 @@ Wanted make_shot(Source& source, const MadeHead& head, bool hostile) {
   Wanted shot{make_pose(source, head, hostile), make_camera(source, hostile && source.chance(0.3)),
             {}, {}, {}};
   for (float& b : shot.background) b = static_cast<float>(source.uniform(0, 1));
-  shot.format = source.pick(
-      {PixelFormat::rgb8, PixelFormat::rgba8, PixelFormat::i420, PixelFormat::float32});
+  shot.format = source.pick({PixelFormat::rgb8, PixelFormat::rgba8, PixelFormat::i420,
+                             PixelFormat::nv12, PixelFormat::float32});
   shot.quality = source.pick({Quality::exact, Quality::fast});
-  if (shot.format == PixelFormat::i420) {
+  if (halves_chroma(shot.format)) {
     shot.camera.width += shot.camera.width % 2;
     shot.camera.height += shot.camera.height % 2;
   }
@@ -122,8 +123,8 @@ void check_batch(Source& source, Avatar& avatar, const MadeHead& head, bool host
 
 void fuzz_avatar(Source& source) {
   const MadeHead head = make_head(source);
-  Avatar one(head.head(), head.bound(), 1);
-  Avatar more(head.head(), head.bound(), source.integer(2, 4));
+  const auto first = head.avatar(1), second = head.avatar(source.integer(2, 4));
+  Avatar &one = *first, &more = *second;
   require(one.gaussian_count() == static_cast<std::int64_t>(head.count()), "Gaussians were lost");
 
   const bool hostile = source.chance(0.3);

@@ -115,6 +115,10 @@ MadeHead make_head(Source& source, Manner manner) {
   return h;
 }
 
+std::unique_ptr<Avatar> MadeHead::avatar(int threads) const {
+  return make_avatar(pack_avatar(head(), bound()), threads);
+}
+
 MadePose make_pose(Source& source, const MadeHead& head, bool hostile) {
   MadePose p;
   fill(source, p.coefficients, static_cast<std::size_t>(head.expression_count()), 0.5);

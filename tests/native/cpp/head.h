@@ -2,8 +2,10 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <vector>
 
+#include "core/renderer.h"
 #include "core/views.h"
 #include "source.h"
 
@@ -25,6 +27,7 @@ struct MadeHead {
   std::size_t count() const { return triangles.size(); }
   HeadView head() const;
   BoundView bound() const;
+  std::unique_ptr<Avatar> avatar(int threads) const;  // drawn by the processor
 };
 
 struct MadePose {

@@ -43,12 +43,11 @@ Picture of_head(std::uint64_t seed) {
   CameraView camera = fuzz::make_camera(source, false);
   camera.width = 96;
   camera.height = 80;
-  Avatar avatar(head.head(), head.bound(), 2);
   Picture rgba(static_cast<std::size_t>(4 * camera.width * camera.height));
   const float black[3] = {};
   StageTimes times;
-  avatar.render(pose.view(), camera, black, PixelFormat::float32, Quality::exact, rgba.data(),
-                times);
+  head.avatar(2)->render(pose.view(), camera, black, PixelFormat::float32, Quality::exact,
+                         rgba.data(), times);
   return rgba;
 }
 

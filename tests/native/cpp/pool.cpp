@@ -64,8 +64,7 @@ struct Sitter {
     return pixels;
   }
   std::vector<unsigned char> picture(int threads) const {
-    Avatar avatar(head.head(), head.bound(), threads);
-    return picture(avatar);
+    return picture(*head.avatar(threads));
   }
 };
 
@@ -93,9 +92,9 @@ void several_avatars() {
   at_once([](int caller) {
     const Sitter sitter(static_cast<std::uint64_t>(caller));
     const auto expected = sitter.picture(1);
-    Avatar avatar(sitter.head.head(), sitter.head.bound(), 2 + caller);
+    const auto avatar = sitter.head.avatar(2 + caller);
     for (int frame = 0; frame < 10; ++frame) {
-      require(sitter.picture(avatar) == expected, "a neighbour changed an avatar's picture");
+      require(sitter.picture(*avatar) == expected, "a neighbour changed an avatar's picture");
     }
   });
 }
@@ -108,8 +107,8 @@ void children() {
   std::vector<std::thread> others;
   for (int k = 0; k < 2; ++k) {
     others.emplace_back([&] {
-      Avatar avatar(sitter.head.head(), sitter.head.bound(), 3);
-      while (!done) sitter.picture(avatar);
+      const auto avatar = sitter.head.avatar(3);
+      while (!done) sitter.picture(*avatar);
     });
   }
   bool all = true;
@@ -166,19 +165,19 @@ void a_stage_that_throws() {
   };
   const Sitter sitter(9);
   const auto expected = sitter.picture(1);
-  Avatar avatar(sitter.head.head(), sitter.head.bound(), 3);
+  const auto avatar = sitter.head.avatar(3);
   for (int tile = 1; tile < 20; ++tile) {
     set_backend({&broken, real.parallel});
     tiles_left = tile;
     bool thrown = false;
     try {
-      sitter.picture(avatar);
+      sitter.picture(*avatar);
     } catch (const Thrown&) {
       thrown = true;
     }
     set_backend(real);
     require(thrown, "a stage's exception was lost");
-    require(sitter.picture(avatar) == expected, "an avatar did not recover from an exception");
+    require(sitter.picture(*avatar) == expected, "an avatar did not recover from an exception");
   }
 }
 

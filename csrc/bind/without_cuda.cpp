@@ -1,0 +1,22 @@
+// What the CUDA backend answers in a build that has none.
+#ifndef AVATAR_RT_WITH_CUDA
+#include "core/errors.h"
+#include "cuda/register.h"
+
+namespace avatar_rt::cuda {
+
+std::string status() { return AVATAR_RT_CUDA_STATUS; }
+
+std::vector<Device> devices() { return {}; }
+
+std::unique_ptr<Avatar> make_avatar(std::shared_ptr<const PackedAvatar>, int) {
+  throw DeviceError(status());
+}
+
+// no picture reaches these two, since no avatar makes one
+void let_wait(const DevicePicture&, void*) { throw DeviceError(status()); }
+
+void read_back(const DevicePicture&, void*, std::size_t) { throw DeviceError(status()); }
+
+}  // namespace avatar_rt::cuda
+#endif
