@@ -7,7 +7,6 @@
 // The sum of all w·p is known from the picture itself, so that one walk from front to back does it.
 #pragma once
 
-#include "math/lane.h"
 #include "math/scalar.h"
 
 namespace avatar_rt::AVATAR_RT_ISA {

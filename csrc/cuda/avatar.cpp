@@ -1,0 +1,103 @@
+// An avatar that a device draws.
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "core/canvas.h"
+#include "cuda/painter.h"
+#include "cuda/pool.h"
+#include "cuda/register.h"
+
+namespace avatar_rt::cuda {
+namespace {
+
+class DeviceAvatar final : public Avatar {
+ public:
+  DeviceAvatar(std::shared_ptr<const Resident> resident,
+               std::shared_ptr<const PackedAvatar> packed, int device)
+      : Avatar(std::move(packed)), resident_(std::move(resident)), painter_(device) {}
+
+  std::unique_ptr<Avatar> twin() const override {
+    return std::make_unique<DeviceAvatar>(resident_, packed(), painter_.device());
+  }
+
+  void vertices(const PoseView& pose, float* out) override { painter_.vertices(of(pose), out); }
+  void gaussians(const PoseView& pose, float* means, float* covars) override {
+    painter_.gaussians(of(pose), means, covars);
+  }
+
+  // The device's work is one piece, whose seconds are all those of blending, in equal parts.
+  void render(const PoseView* poses, int pose_count, Shot* shots, int shot_count,
+              PixelFormat format, Quality quality) override {
+    if (shot_count == 0) return;
+    const double start = now();
+    std::vector<FaceOrder> faces;
+    for (int k = 0; k < pose_count; ++k) faces.push_back(of(poses[k]));
+    const OnDevice on(painter_.device());
+    std::vector<std::shared_ptr<DevicePiece>> pieces;
+    std::vector<ViewOrder> views;
+    for (int k = 0; k < shot_count; ++k) {
+      views.push_back(order(shots[k], pose_count == 1 ? 0 : k, format, quality));
+      pieces.push_back(pictures_->take(bytes_of(shots[k], format)));
+      views.back().image = pieces.back()->data();
+      views.back().pixels = shots[k].pixels;
+    }
+    painter_.draw(faces, views);
+    const double each = (now() - start) / shot_count;
+    for (int k = 0; k < shot_count; ++k) {
+      shots[k].times = {};
+      shots[k].times.blend = each;
+      shots[k].skipped = views[static_cast<std::size_t>(k)].skipped;
+    }
+  }
+
+  std::shared_ptr<void> picture_memory(std::size_t bytes) override {
+    const OnDevice on(painter_.device());
+    const std::shared_ptr<HostPiece> piece = pages_->take(bytes);
+    return {piece, piece->data()};
+  }
+
+  DevicePicture render_on_device(const PoseView& pose, const Shot& shot, PixelFormat format,
+                                 Quality quality) override {
+    const OnDevice on(painter_.device());
+    const std::shared_ptr<DevicePiece> piece = pictures_->take(bytes_of(shot, format));
+    std::vector<ViewOrder> views = {order(shot, 0, format, quality)};
+    views[0].image = piece->data();
+    painter_.draw({of(pose)}, views);
+    check(cudaEventRecord(piece->drawn(), painter_.stream()), "drawing");
+    return {piece, piece->data(), piece->drawn(), painter_.device()};
+  }
+
+  double device_seconds(const PoseView& pose, const Shot& shot, PixelFormat format,
+                        Quality quality, int frames) override {
+    const OnDevice on(painter_.device());
+    const std::shared_ptr<DevicePiece> piece = pictures_->take(bytes_of(shot, format));
+    std::vector<ViewOrder> views = {order(shot, 0, format, quality)};
+    views[0].image = piece->data();
+    return painter_.seconds({of(pose)}, views, frames);
+  }
+
+ private:
+  FaceOrder of(const PoseView& pose) const { return {resident_.get(), pose}; }
+  static std::size_t bytes_of(const Shot& shot, PixelFormat format) {
+    return picture_bytes(format, shot.camera.width, shot.camera.height);
+  }
+  static ViewOrder order(const Shot& shot, int face, PixelFormat format, Quality quality) {
+    return {face,    shot.camera, shot.background, format, quality, nullptr,
+            nullptr, 0,           all_rows(shot.camera), 0};
+  }
+
+  std::shared_ptr<const Resident> resident_;
+  Painter painter_;
+  std::shared_ptr<Pool<DevicePiece>> pictures_ = std::make_shared<Pool<DevicePiece>>();
+  std::shared_ptr<Pool<HostPiece>> pages_ = std::make_shared<Pool<HostPiece>>();
+};
+
+}  // namespace
+
+std::unique_ptr<Avatar> make_avatar(std::shared_ptr<const PackedAvatar> packed, int device) {
+  return std::make_unique<DeviceAvatar>(std::make_shared<const Resident>(packed, device), packed,
+                                        device);
+}
+
+}  // namespace avatar_rt::cuda

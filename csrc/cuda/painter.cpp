@@ -1,0 +1,246 @@
+#include "cuda/painter.h"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include "core/canvas.h"
+#include "cuda/kernels.h"
+
+namespace avatar_rt::cuda {
+namespace {
+
+constexpr std::size_t kMostPlans = 4;
+
+Target target_of(PixelFormat format) {
+  switch (format) {
+    case PixelFormat::rgb8:
+      return Target::rgb8;
+    case PixelFormat::rgba8:
+      return Target::rgba8;
+    case PixelFormat::i420:
+      return Target::i420;
+    case PixelFormat::nv12:
+      return Target::nv12;
+    case PixelFormat::float32:
+      break;
+  }
+  return Target::rgba_float;
+}
+
+int tiles_across(int pixels) { return (pixels + kSide - 1) / kSide; }
+
+void fill(const Resident& avatar, const PoseView& pose, Plan& plan, int face, float* floats) {
+  const PackedAvatar& packed = avatar.packed();
+  const auto expressions = static_cast<std::size_t>(packed.expression_count);
+  const auto joints = static_cast<std::size_t>(packed.skeleton.count());
+  float* matrices = floats + expressions + 9 * joints;
+  std::copy_n(pose.coefficients, expressions, floats);
+  // where the head has no correctives, no delta refers to those behind the expressions
+  packed.skeleton.pose(pose.joint_rotations, pose.translation, matrices, floats + expressions);
+  FaceJob& job = plan.faces()[face];
+  avatar.describe(job);
+  job.head.coefficients = plan.on_device(floats);
+  job.head.matrices = plan.on_device(matrices);
+  job.posed = plan.posed(face);
+}
+
+void fill(const Resident& avatar, const ViewOrder& order, const Plan& plan, ViewJob& job) {
+  const Thresholds thresholds = thresholds_of(order.quality);
+  avatar.describe(job);
+  job.view = view_of(order.camera);
+  job.lens = lens_of(order.camera);
+  job.width = order.camera.width;
+  job.height = order.camera.height;
+  job.columns = tiles_across(job.width);
+  job.top_row = order.top_row;
+  job.bottom_row = order.bottom_row;
+  job.log2_alpha_min = std::log2(thresholds.alpha_min);
+  job.transmittance_min = thresholds.transmittance_min;
+  job.facing_min = thresholds.facing_min;
+  job.close = order.quality != Quality::exact;
+  job.opaque = is_opaque(order.format) && order.background != nullptr;
+  if (job.opaque) std::copy_n(order.background, 3, job.background);
+  job.target = target_of(order.format);
+  job.image = order.image;
+  job.posed = plan.posed(order.face);
+}
+
+}  // namespace
+
+int all_rows(const CameraView& camera) { return tiles_across(camera.height); }
+
+std::size_t picture_bytes(PixelFormat format, int width, int height) {
+  const auto pixels = static_cast<std::size_t>(width) * static_cast<std::size_t>(height);
+  switch (format) {
+    case PixelFormat::rgb8:
+      return 3 * pixels;
+    case PixelFormat::rgba8:
+      return 4 * pixels;
+    case PixelFormat::i420:
+    case PixelFormat::nv12:
+      return pixels * 3 / 2;
+    case PixelFormat::float32:
+      break;
+  }
+  return 16 * pixels;
+}
+
+Painter::Painter(int device) : device_(device) {
+  const OnDevice on(device_);
+  stream_ = make_stream();
+}
+
+void Painter::wait() { check(cudaStreamSynchronize(stream()), "drawing"); }
+
+Plan& Painter::plan_for(const Shape& shape) {
+  const auto known = std::find_if(plans_.begin(), plans_.end(),
+                                  [&](const auto& plan) { return plan->shape() == shape; });
+  if (known != plans_.end()) {
+    std::rotate(known, known + 1, plans_.end());
+    return *plans_.back();
+  }
+  if (plans_.size() == kMostPlans) plans_.erase(plans_.begin());
+  std::uint64_t gaussians = 0;
+  for (const Shape::View& v : shape.views) gaussians += static_cast<std::uint64_t>(v.gaussians);
+  plans_.push_back(make_plan(shape, roomy(3 * gaussians), stream()));
+  return *plans_.back();
+}
+
+Plan& Painter::filled(const std::vector<FaceOrder>& faces, const Views& views) {
+  Shape shape;
+  for (const FaceOrder& face : faces) {
+    shape.vertices.push_back(face.avatar->packed().vertex_count);
+    shape.floats += face.avatar->pose_floats();
+  }
+  for (const ViewOrder& v : views) {
+    const FaceOrder& face = faces[static_cast<std::size_t>(v.face)];
+    shape.views.push_back({face.avatar->packed().gaussian_count, tiles_across(v.camera.width),
+                           v.bottom_row - v.top_row});
+  }
+  Plan& plan = plan_for(shape);
+  float* floats = plan.floats();
+  for (std::size_t k = 0; k < faces.size(); ++k) {
+    fill(*faces[k].avatar, faces[k].pose, plan, static_cast<int>(k), floats);
+    floats += faces[k].avatar->pose_floats();
+  }
+  for (std::size_t k = 0; k < views.size(); ++k) {
+    const FaceOrder& face = faces[static_cast<std::size_t>(views[k].face)];
+    fill(*face.avatar, views[k], plan, plan.views()[k]);
+  }
+  return plan;
+}
+
+// The last used plan by one of its shape that has room for so many entries.
+void Painter::replace(const Plan& plan, std::uint64_t entries) {
+  const Shape shape = plan.shape();
+  plans_.pop_back();  // first, so that its memory is there to be had
+  plans_.push_back(make_plan(shape, roomy(entries), stream()));
+}
+
+// Of views with too many entries for a device's memory, some, or some rows, at a time.
+void Painter::draw_parts(const std::vector<FaceOrder>& faces, Views& views) {
+  if (views.size() > 1) {
+    for (ViewOrder& view : views) {
+      Views one = {view};
+      draw(faces, one);
+      view.skipped = one[0].skipped;
+    }
+    return;
+  }
+  ViewOrder& view = views[0];
+  const int middle = (view.top_row + view.bottom_row) / 2;
+  if (middle == view.top_row) throw DeviceError("CUDA: one row of tiles has too many Gaussians");
+  for (const auto& [top, bottom] : {std::pair{view.top_row, middle}, {middle, view.bottom_row}}) {
+    Views part = {view};
+    part[0].top_row = top;
+    part[0].bottom_row = bottom;
+    draw(faces, part);
+    view.skipped = part[0].skipped;
+  }
+}
+
+void Painter::draw(const std::vector<FaceOrder>& faces, Views& views) {
+  const OnDevice on(device_);
+  for (;;) {
+    Plan& plan = filled(faces, views);
+    plan.launch(stream());
+    for (const ViewOrder& v : views) {
+      if (v.pixels == nullptr) continue;
+      check(cudaMemcpyAsync(v.pixels, v.image,
+                            picture_bytes(v.format, v.camera.width, v.camera.height),
+                            cudaMemcpyDeviceToHost, stream()),
+            "copying a picture from the device");
+    }
+    wait();
+    const std::uint64_t entries = plan.entries();
+    if (entries > kMostEntries) {
+      draw_parts(faces, views);
+      return;
+    }
+    const bool whole = entries <= plan.capacity();
+    if (whole) {
+      for (std::size_t k = 0; k < views.size(); ++k) {
+        views[k].skipped = plan.skipped(static_cast<int>(k));
+      }
+    }
+    // sorting takes as long as there is room
+    if (!whole || plan.capacity() / 2 > roomy(entries)) replace(plan, entries);
+    if (whole) return;
+  }
+}
+
+double Painter::seconds(const std::vector<FaceOrder>& faces, Views& views, int frames) {
+  const OnDevice on(device_);
+  draw(faces, views);  // and so its plan has room
+  Plan& plan = filled(faces, views);
+  const Event first = make_event(true), last = make_event(true);
+  plan.launch(stream());
+  check(cudaEventRecord(first.get(), stream()), "timing");
+  for (int k = 0; k < frames; ++k) plan.launch(stream());
+  check(cudaEventRecord(last.get(), stream()), "timing");
+  wait();
+  float milliseconds = 0;
+  check(cudaEventElapsedTime(&milliseconds, first.get(), last.get()), "timing");
+  return static_cast<double>(milliseconds) / 1e3 / frames;
+}
+
+void Painter::vertices(const FaceOrder& face, float* out) {
+  const OnDevice on(device_);
+  Plan& plan = filled({face}, {});
+  plan.launch(stream());
+  const auto count = static_cast<std::size_t>(face.avatar->packed().vertex_count);
+  std::vector<float4> posed(count);
+  check(cudaMemcpyAsync(posed.data(), plan.posed(0), count * sizeof(float4),
+                        cudaMemcpyDeviceToHost, stream()),
+        "copying vertices from the device");
+  wait();
+  for (std::size_t v = 0; v < count; ++v) {
+    out[3 * v] = posed[v].x;
+    out[3 * v + 1] = posed[v].y;
+    out[3 * v + 2] = posed[v].z;
+  }
+}
+
+void Painter::gaussians(const FaceOrder& face, float* means, float* covars) {
+  const OnDevice on(device_);
+  Plan& plan = filled({face}, {});
+  plan.launch(stream());
+  ViewJob world{};
+  face.avatar->describe(world);
+  world.view = {{1, 0, 0, 0, 1, 0, 0, 0, 1}, {0, 0, 0}};
+  world.posed = plan.posed(0);
+  const auto count = static_cast<std::size_t>(world.count);
+  Memory<float> found;
+  found.reserve(9 * count + 1);
+  place_gaussians(stream(), world, found.data(), found.data() + 3 * count);
+  const auto copy = [&](float* to, const float* from, std::size_t n) {
+    check(cudaMemcpyAsync(to, from, n * sizeof(float), cudaMemcpyDeviceToHost, stream()),
+          "copying Gaussians from the device");
+  };
+  copy(means, found.data(), 3 * count);
+  copy(covars, found.data() + 3 * count, 6 * count);
+  wait();
+}
+
+}  // namespace avatar_rt::cuda

@@ -1,0 +1,99 @@
+// How a batch of a given shape goes through the kernels: memory for all of it, and its launches
+// recorded as one graph. A frame is then: fill the jobs, launch(), wait, see what was counted.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "cuda/jobs.h"
+#include "cuda/runtime.h"
+
+namespace avatar_rt::cuda {
+
+// What of a batch decides how it is launched.
+struct Shape {
+  struct View {
+    std::int64_t gaussians;
+    int columns, rows;             // tiles that are drawn
+    bool operator==(const View&) const = default;
+  };
+  bool arrays = false;             // plain arrays, blended to floats; else avatars
+  std::vector<int> vertices;       // of each face
+  std::vector<View> views;
+  std::size_t floats = 0;          // of all faces' poses
+  bool operator==(const Shape&) const = default;
+};
+
+// How many bits of a key are the tile's. One tile more than there are has a number: that of entries
+// which belong to none.
+int tile_bits(std::size_t tiles);
+inline constexpr int kLeastDepthBits = 16;
+// Whether 32 bits are enough for a batch's keys.
+inline bool short_keys(std::size_t tiles) { return 32 - tile_bits(tiles) >= kLeastDepthBits; }
+inline int depth_bits(std::size_t tiles) { return short_keys(tiles) ? 32 - tile_bits(tiles) : 32; }
+
+// Room for that many entries, and for some more of the next frame's.
+std::uint32_t roomy(std::uint64_t entries);
+inline constexpr std::uint64_t kMostEntries = std::uint64_t{1} << 27;  // 2 GiB of memory, 3 if long
+
+class Plan {
+ public:
+  virtual ~Plan() = default;
+
+  // Pinned; to be filled before a frame, with first_tile, first_splat and posed as they are found.
+  FaceJob* faces() { return faces_; }
+  ViewJob* views() { return views_; }
+  float* floats() { return floats_; }
+  // Where a float of floats() will be on the device.
+  const float* on_device(const float* own) const { return device_floats_ + (own - floats_); }
+  float4* posed(int face) const;   // on the device
+
+  virtual void launch(cudaStream_t stream) = 0;
+
+  // Of the last frame, once the stream was waited for.
+  std::uint64_t entries() const { return report_.data()->entries; }
+  std::uint32_t skipped(int view) const;
+
+  const Shape& shape() const { return shape_; }
+  std::uint32_t capacity() const { return capacity_; }
+
+ protected:
+  Plan(Shape shape, std::uint32_t capacity);
+
+  void upload(cudaStream_t stream);
+  void download(cudaStream_t stream);
+  Batch batch() const;
+  std::size_t tiles() const { return tile_work_.count; }
+
+  struct WorkList {
+    Memory<Work> work;
+    std::size_t count = 0;
+  };
+  WorkList vertex_work_, gaussian_work_, tile_work_;
+  std::uint32_t zeros_;            // words that are cleared
+
+ private:
+  Shape shape_;
+  std::uint32_t capacity_;
+  Pinned<std::byte> staging_;
+  Memory<std::byte> jobs_;
+  std::size_t job_bytes_;
+  FaceJob* faces_;
+  ViewJob* views_;
+  float* floats_;
+  const float* device_floats_;
+  std::vector<std::size_t> first_vertices_;
+  Memory<float4> posed_;
+  Memory<ScreenSplat> splats_;
+  Memory<Footing> footings_;
+
+ protected:
+  Memory<unsigned long long> counted_;  // Counters, a ViewState a view, then Batch::prefixes
+  Pinned<Counters> report_;        // the first two of these
+};
+
+std::unique_ptr<Plan> make_plan(const Shape& shape, std::uint32_t capacity, cudaStream_t stream);
+
+}  // namespace avatar_rt::cuda

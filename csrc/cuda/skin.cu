@@ -1,0 +1,68 @@
+// A frame's first kernel: vertices (rest + expression and pose deltas, then linear blend skinning),
+// and beside them, by other blocks, the memory that later kernels expect to be clear.
+#include "cuda/kernels.h"
+#include "math/skin.h"
+
+namespace avatar_rt::cuda {
+namespace {
+
+using scalar::Vec3;
+
+__device__ void skin_vertex(const FaceJob& face, int vertex) {
+  const SkinArgs& head = face.head;
+  const int pack = vertex / kPack, lane = vertex % kPack;
+  const float* rest = head.rest + 48 * pack + lane;
+  Vec3<float> p = {rest[0], rest[16], rest[32]};
+  const std::uint32_t end = head.delta_begin[pack + 1];
+  for (std::uint32_t d = head.delta_begin[pack]; d < end; ++d) {
+    const float weight = head.coefficients[head.delta_source[d]] * head.delta_scale[d];
+    if (weight == 0) continue;  // most expressions rest
+    const std::int16_t* delta = head.deltas + std::size_t{48} * d + lane;
+    p.x += weight * static_cast<float>(delta[0]);
+    p.y += weight * static_cast<float>(delta[16]);
+    p.z += weight * static_cast<float>(delta[32]);
+  }
+  float m[12] = {};
+  const std::uint32_t last = head.influence_begin[pack + 1];
+  for (std::uint32_t k = head.influence_begin[pack]; k < last; ++k) {
+    const float weight = head.influence_weight[std::size_t{16} * k + lane];
+    const float* joint = head.matrices + 12 * head.influence_joint[k];
+    for (int i = 0; i < 12; ++i) m[i] += weight * joint[i];
+  }
+  const Vec3<float> posed = scalar::skin_vertex(m, p);
+  face.posed[vertex] = make_float4(posed.x, posed.y, posed.z, 0);
+}
+
+template <class Key>
+__global__ void __launch_bounds__(kSkinThreads)
+    prepare_kernel(Batch batch, const Work* work, unsigned skinned, unsigned long long* zero,
+                   std::uint32_t zeros, Entries<Key> entries) {
+  if (blockIdx.x < skinned) {
+    const Work own = work[blockIdx.x];
+    const FaceJob& face = batch.faces[own.job];
+    const int vertex = static_cast<int>(own.first + threadIdx.x);
+    if (vertex < face.vertex_count) skin_vertex(face, vertex);
+    return;
+  }
+  const std::uint32_t step = (gridDim.x - skinned) * kSkinThreads;
+  const std::uint32_t begin = (blockIdx.x - skinned) * kSkinThreads + threadIdx.x;
+  for (std::uint32_t i = begin; i < zeros; i += step) zero[i] = 0;
+  for (std::uint32_t i = begin; i < entries.capacity; i += step) entries.keys[i] = ~Key{0};
+}
+
+}  // namespace
+
+template <class Key>
+void prepare(cudaStream_t stream, const Batch& batch, Works work, unsigned long long* zero,
+             std::uint32_t zeros, const Entries<Key>& entries) {
+  constexpr std::size_t kClearing = 128;  // blocks, about one for each of a large device's parts
+  launch(stream, prepare_kernel<Key>, work.count + kClearing, kSkinThreads, batch, work.data,
+         static_cast<unsigned>(work.count), zero, zeros, entries);
+}
+
+template void prepare(cudaStream_t, const Batch&, Works, unsigned long long*, std::uint32_t,
+                      const Entries<std::uint32_t>&);
+template void prepare(cudaStream_t, const Batch&, Works, unsigned long long*, std::uint32_t,
+                      const Entries<std::uint64_t>&);
+
+}  // namespace avatar_rt::cuda
