@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from avatar_rt import _core
-from avatar_rt.arrays import Array, floats32
+from avatar_rt.arrays import floats32
 from avatar_rt.avatar import Avatar
 from avatar_rt.importers import import_avatar
 from avatar_rt.render import Renderer
