@@ -192,18 +192,17 @@ def test_twins_fall_back_too(
     assert len(warnings(caplog)) == 1
 
 
-def test_a_twin_of_one_whose_device_failed_unseen(
-    egg: Avatar, cpu: Renderer, emulate: Emulate
-) -> None:
-    renderer = Renderer(egg)
+def test_a_twin_of_one_that_does_not_know_yet(egg: Avatar, cpu: Renderer, emulate: Emulate) -> None:
+    unaware, other = Renderer(egg), Renderer(egg)
+    asked = Renderer(egg, backend="cuda")
     emulate(fail_after=0)
-    Renderer(egg, backend="cpu").render(FACES[0])
-    with pytest.raises(BackendError):
-        Renderer(egg, backend="cuda")
-    broken = Renderer(egg)  # takes the failure for one of starting
-    assert drawn_by(broken) == ["cpu"]
-    twin = renderer.twin()
-    assert same(twin, cpu) and same(renderer, cpu)
+    other.render(FACES[0], view(other))
+    twin = unaware.twin()
+    assert drawn_by(unaware, twin) == ["cuda", "cpu"]
+    assert "CUDA: " in (twin.backend_reason or "")
+    assert same(twin, cpu) and same(unaware, cpu)
+    with pytest.raises(BackendError, match="backend 'cuda' cannot draw this avatar"):
+        asked.twin()
 
 
 def test_who_asks_for_cuda_is_told(egg: Avatar, emulate: Emulate) -> None:
