@@ -53,6 +53,7 @@ def test_doctor_reports_every_part(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_bench_measures_both_qualities(capsys: pytest.CaptureFixture[str]) -> None:
     flags = ["--gaussians", "500", "--size", "64", "--frames", "4", "--threads", "1"]
+    flags += ["--backend", "cpu"]
     assert main(["bench", "--json", *flags]) == 0
     report = json.loads(capsys.readouterr().out)
     assert set(report) == {"machine", "results", "baselines"}

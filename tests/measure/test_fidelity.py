@@ -64,7 +64,7 @@ def test_more_error_is_less_fidelity() -> None:
 
 
 def test_there_are_24_views_and_5_expressions() -> None:
-    views = cameras(Renderer(small_avatar()))
+    views = cameras(Renderer(small_avatar(), backend="cpu"))
     assert len(views) == len({view.viewmat.tobytes() for view in views}) == 24
     assert len({face.arkit.tobytes() for face in EXPRESSIONS}) == 5
     assert PICTURES == 120
@@ -74,7 +74,9 @@ def test_exact_is_nearer_to_the_truth_than_fast_and_the_file_says_the_same() -> 
     avatar = small_avatar()
     state_fast_quality(avatar, 96)
     seen = []
-    worst = worst_psnr_db(Renderer(avatar), ("exact", "fast"), 96, lambda: seen.append(1))
+    worst = worst_psnr_db(
+        Renderer(avatar, backend="cpu"), ("exact", "fast"), 96, lambda: seen.append(1)
+    )
     assert len(seen) == PICTURES
     assert worst["exact"] >= 60
     assert worst["exact"] > worst["fast"] > 30
@@ -87,7 +89,7 @@ def test_fast_takes_the_most_haste_that_the_avatar_stands() -> None:
     chosen = avatar.metadata["fast_haste"]
     worst = []
     for haste in range(_core.HASTES):
-        renderer = Renderer(avatar)
+        renderer = Renderer(avatar, backend="cpu")
         renderer.haste = haste
         worst.append(
             min(
@@ -112,7 +114,7 @@ def test_fast_takes_the_most_haste_that_the_avatar_stands() -> None:
 def test_a_renderer_takes_its_avatars_haste_and_refuses_another() -> None:
     avatar = small_avatar()
     avatar.metadata["fast_haste"] = 2
-    renderer = Renderer(avatar)
+    renderer = Renderer(avatar, backend="cpu")
     assert renderer.haste == renderer.twin().haste == 2
     with pytest.raises(ParameterError, match="haste 4 must lie within 0 … 3"):
         renderer.haste = 4

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
+from avatar_rt import _core
 from avatar_rt.arrays import Array
 from avatar_rt.audio import Audio
 from avatar_rt.cli import render as command
@@ -177,7 +178,10 @@ def test_flags_that_say_nothing(
     (["-o", "out.png", "--drive", "nowhere.json"], "nowhere.json"),
     (["-o", "out.png", "--drive", "voice.doc"], "voice.doc"),
     (["-o", "out.mp4", "--drive", "text:"], "text"),
-    (["-o", "out.png", "--backend", "cuda"], "backend 'cuda'"),
+    pytest.param(
+        ["-o", "out.png", "--backend", "cuda"], "backend 'cuda'",
+        marks=pytest.mark.skipif(_core.cuda_status() == "available", reason="CUDA works here"),
+    ),
 ])  # fmt: skip
 def test_what_cannot_be_rendered(
     arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]
