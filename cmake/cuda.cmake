@@ -4,13 +4,10 @@ if(NOT AVATAR_RT_CUDA MATCHES "^(AUTO|ON|OFF|EMULATED)$")
   message(FATAL_ERROR "AVATAR_RT_CUDA is '${AVATAR_RT_CUDA}'; it must be AUTO, ON, OFF or EMULATED")
 endif()
 
-set(AVATAR_RT_CUDA_SOURCES avatar.cu bin.cu blend.cu device.cu project.cu skin.cu sort.cu)
+set(AVATAR_RT_CUDA_SOURCES
+  avatar.cpp blend.cu blend_adjoint.cu device.cpp enter.cu painter.cpp plan.cpp project.cu
+  project_adjoint.cu resident.cpp runtime.cpp shade.cu skin.cu sort.cu)
 list(TRANSFORM AVATAR_RT_CUDA_SOURCES PREPEND "${PROJECT_SOURCE_DIR}/csrc/cuda/")
-foreach(source IN LISTS AVATAR_RT_CUDA_SOURCES)  # FIXME until all exist
-  if(NOT EXISTS "${source}")
-    list(REMOVE_ITEM AVATAR_RT_CUDA_SOURCES "${source}")
-  endif()
-endforeach()
 
 if(AVATAR_RT_CUDA STREQUAL "OFF")
   set(AVATAR_RT_CUDA_STATUS "switched off when this was built (AVATAR_RT_CUDA=OFF)")
