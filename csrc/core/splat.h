@@ -54,6 +54,11 @@ void splat_backward(const SplatBatch& batch, const float* images, const float* a
                     const float* image_gradients, const float* alpha_gradients,
                     const SplatGradients& out);
 
+// Raises std::invalid_argument where a view's totals show that a picture or a gradient was not finite.
+void require_finite_total(double total);
+// Adds what kCameraSums say of a view to its viewmat's gradient (4, 4).
+void add_camera(const CameraView& camera, const double* sums, bool with_eye, double* viewmat);
+
 // One view being drawn: its memory, and what both directions do first.
 class SplatView {
  public:

@@ -6,6 +6,7 @@
 
 #include "core/views.h"
 #include "math/camera.h"
+#include "math/inline.h"
 
 namespace avatar_rt {
 
@@ -14,7 +15,7 @@ struct BlendArgs;
 // A Gaussian's sums over its pixels: the six moments of math/blend_adjoint.h, then Σ w·∂L/∂pixel of
 // each channel.
 inline constexpr int kMoments = 6;
-constexpr int sum_count(int channels) { return kMoments + channels; }
+AVATAR_RT_INLINE constexpr int sum_count(int channels) { return kMoments + channels; }
 inline constexpr std::size_t kSumsMargin = 16;
 
 struct SplatAdjointArgs {

@@ -126,15 +126,17 @@ void ViewSums::find(const SplatBatch& batch, int number, int threads, Pixels pix
                       [&](const BlendArgs& args) {
                         find_in_region(args, threads, pixels, image, alpha);
                       });
-  for (const double total : totals) {
-    if (!std::isfinite(total)) {
-      throw std::invalid_argument(
-          "image_gradients: they, alpha_gradients, images or alphas hold a value that is not finite");
-    }
-  }
+  for (const double total : totals) require_finite_total(total);
 }
 
-// Adds what the camera's sums say to viewmat's gradient.
+}  // namespace
+
+void require_finite_total(double total) {
+  if (std::isfinite(total)) return;
+  throw std::invalid_argument(
+      "image_gradients: they, alpha_gradients, images or alphas hold a value that is not finite");
+}
+
 void add_camera(const CameraView& camera, const double* sums, bool with_eye, double* viewmat) {
   for (int r = 0; r < 3; ++r) {
     for (int c = 0; c < 3; ++c) viewmat[4 * r + c] += sums[3 * r + c];
@@ -150,8 +152,6 @@ void add_camera(const CameraView& camera, const double* sums, bool with_eye, dou
     viewmat[4 * r + 3] -= pulled;
   }
 }
-
-}  // namespace
 
 void splat_backward(const SplatBatch& batch, const float* images, const float* alphas,
                     const float* image_gradients, const float* alpha_gradients,

@@ -1,7 +1,7 @@
 // Gaussians, from a rig's triangles or from plain arrays, onto the screen and into tiles.
 #include "cpu/emit.h"
 #include "cpu/stages.h"
-#include "math/rotation.h"
+#include "math/gaussian.h"
 #include "math/sh.h"
 
 namespace avatar_rt::AVATAR_RT_ISA {
@@ -107,8 +107,6 @@ void project_rig(const ProjectArgs& args, const RigArgs& rig, Segment& segment) 
 }
 
 void project_array(const ProjectArgs& args, const GaussianView& g, Segment& segment) {
-  const float* R = args.view.rotation;
-  const float* t = args.view.translation;
   for (std::int64_t i = segment.first; i < segment.last; i += kWidth) {
     const int lanes = static_cast<int>(segment.last - i < kWidth ? segment.last - i : kWidth);
     alignas(64) float field[11][kWidth] = {};
@@ -129,31 +127,18 @@ void project_array(const ProjectArgs& args, const GaussianView& g, Segment& segm
       field[10][k] = log2_opacity;
     }
     const auto get = [&](int k) __attribute__((always_inline)) { return load(field[k]); };
-    Vec3<F> mean = turned(R, Vec3<F>{get(0), get(1), get(2)});
-    mean = {mean.x + t[0], mean.y + t[1], mean.z + t[2]};
-    const Footprint<F> foot = footprint(mean, args.lens);
-    // rows of (Jacobian · view rotation): ∂(pixel)/∂(world)
-    const Vec3<F> ax = turned_back(R, foot.row_x), ay = turned_back(R, foot.row_y);
+    const Seen<F> seen = seen_from(args.view, args.lens, Vec3<F>{get(0), get(1), get(2)});
     const M valid = first_lanes(lanes);
     if (g.covars != nullptr) {
       const F v[6] = {get(3), get(4), get(5), get(6), get(7), get(8)};
-      const Vec3<F> vx = symmetric_times(v, ax), vy = symmetric_times(v, ay);
-      const F xx = dot(ax, vx), xy = dot(ay, vx), yy = dot(ay, vy);
-      emit(args, segment, ellipse(foot.x, foot.y, mean.z, xx, xy, yy, xx * yy - xy * xy), get(10),
-           valid, i);
+      emit(args, segment, ellipse_of_covariance(seen, v), get(10), valid, i);
       continue;
     }
     const Quat<F> q = {get(3), get(4), get(5), get(6)};
     const F unit = rsqrt(q.w * q.w + q.x * q.x + q.y * q.y + q.z * q.z);
-    Vec3<F> column[3];
-    rotation_columns<F>({unit * q.w, unit * q.x, unit * q.y, unit * q.z}, column);
-    F tx[3], ty[3];
-    for (int k = 0; k < 3; ++k) {
-      const F scale = get(7 + k);
-      tx[k] = scale * dot(ax, column[k]);
-      ty[k] = scale * dot(ay, column[k]);
-    }
-    emit(args, segment, ellipse_of_root(foot.x, foot.y, mean.z, tx, ty), get(10), valid, i);
+    const F scale[3] = {get(7), get(8), get(9)};
+    const Axes<F> axes = axes_of(seen, {unit * q.w, unit * q.x, unit * q.y, unit * q.z}, scale);
+    emit(args, segment, ellipse_of_axes(seen, axes), get(10), valid, i);
   }
 }
 

@@ -3,8 +3,7 @@
 #include "core/splat_args.h"
 #include "cpu/stages.h"
 #include "math/blend.h"
-#include "math/project_adjoint.h"
-#include "math/rotation.h"
+#include "math/gaussian_adjoint.h"
 #include "math/sh_adjoint.h"
 
 namespace avatar_rt::AVATAR_RT_ISA {
@@ -85,64 +84,36 @@ void adjoint_lane(const ProjectAdjointArgs& args, std::int64_t i, int lanes, Cam
   touched = both(touched, less(dot(world, world), splat(1e30f)));
   load_rows(g.opacities + row, 1, 1, lanes, field);
   const F opacity = get(0);
-  const float *R = args.view.rotation, *t = args.view.translation;
-  Vec3<F> mean = turned(R, world);
-  mean = {mean.x + t[0], mean.y + t[1], mean.z + t[2]};
-  const Footprint<F> foot = footprint(mean, args.lens);
-  // what a step in the world moves in pixels, and ∂L/∂ of it
-  const Vec3<F> ax = turned_back(R, foot.row_x), ay = turned_back(R, foot.row_y);
-  Vec3<F> of_ax, of_ay;
+  const Seen<F> seen = seen_from(args.view, args.lens, world);
   Ellipse<F> e;
   EllipseAdjoint<F> of_e;
+  RowAdjoint<F> of_rows;
   if (g.covars != nullptr) {
     load_rows(g.covars + 6 * row, 6, 6, lanes, field);
     const F v[6] = {get(0), get(1), get(2), get(3), get(4), get(5)};
-    const Vec3<F> vx = symmetric_times(v, ax), vy = symmetric_times(v, ay);
-    const F xx = dot(ax, vx), xy = dot(ay, vx), yy = dot(ay, vy);
-    e = ellipse(foot.x, foot.y, mean.z, xx, xy, yy, xx * yy - xy * xy);
+    e = ellipse_of_covariance(seen, v);
     of_e = ellipse_adjoint(e, moments);
-    of_ax = 2.0f * of_e.xx * vx + 2.0f * of_e.xy * vy;
-    of_ay = 2.0f * of_e.xy * vx + 2.0f * of_e.yy * vy;
-    const Vec3<F> hx = of_e.xx * ax + of_e.xy * ay, hy = of_e.xy * ax + of_e.yy * ay;
-    const F out[6] = {ax.x * hx.x + ay.x * hy.x,
-                      2.0f * (ax.x * hx.y + ay.x * hy.y),
-                      2.0f * (ax.x * hx.z + ay.x * hy.z),
-                      ax.y * hx.y + ay.y * hy.y,
-                      2.0f * (ax.y * hx.z + ay.y * hy.z),
-                      ax.z * hx.z + ay.z * hy.z};
+    F out[6];
+    of_rows = covariance_adjoint(seen, v, of_e, out);
     add_rows(out, 6, touched, args.covars + 6 * row);
   } else {
     load_rows(g.quats + 4 * row, 4, 4, lanes, field);
     load_rows(g.scales + 3 * row, 3, 3, lanes, field + 4);
-    Quat<F> q = {get(0), get(1), get(2), get(3)};
+    Quat<F> q = {get(0), get(1), get(2), get(3)}, of_q;
     const F per_length = rsqrt(q.w * q.w + q.x * q.x + q.y * q.y + q.z * q.z);
     q = {per_length * q.w, per_length * q.x, per_length * q.y, per_length * q.z};
-    Vec3<F> column[3], of_column[3];
-    rotation_columns(q, column);
-    F tx[3], ty[3], of_scale[3];
-    for (int k = 0; k < 3; ++k) {
-      tx[k] = get(4 + k) * dot(ax, column[k]);
-      ty[k] = get(4 + k) * dot(ay, column[k]);
-    }
-    e = ellipse_of_root(foot.x, foot.y, mean.z, tx, ty);
+    const F scale[3] = {get(4), get(5), get(6)};
+    F of_scale[3];
+    const Axes<F> axes = axes_of(seen, q, scale);
+    e = ellipse_of_axes(seen, axes);
     of_e = ellipse_adjoint(e, moments);
-    of_ax = of_ay = {F{}, F{}, F{}};
-    for (int k = 0; k < 3; ++k) {
-      const RootAdjoint<F> of_t = root_adjoint(of_e, tx[k], ty[k]);
-      of_scale[k] = of_t.x * dot(ax, column[k]) + of_t.y * dot(ay, column[k]);
-      const F x = get(4 + k) * of_t.x, y = get(4 + k) * of_t.y;
-      of_ax = of_ax + x * column[k];
-      of_ay = of_ay + y * column[k];
-      of_column[k] = x * ax + y * ay;
-    }
-    const Quat<F> of_q = rotation_adjoint(q, per_length, of_column);
+    of_rows = axes_adjoint(seen, axes, q, per_length, of_e, of_q, of_scale);
     const F quat[4] = {of_q.w, of_q.x, of_q.y, of_q.z};
     add_rows(quat, 4, touched, args.quats + 4 * row);
     add_rows(of_scale, 3, touched, args.scales + 3 * row);
   }
-  const Vec3<F> of_mean = footprint_adjoint(mean, foot, args.lens, of_e.x, of_e.y,
-                                            turned(R, of_ax), turned(R, of_ay));
-  Vec3<F> of_world = turned_back(R, of_mean);
+  const MeanAdjoint<F> of_mean = mean_adjoint(args.view, args.lens, seen, of_e, of_rows);
+  Vec3<F> of_world = of_mean.world;
 
   // log alpha = log opacity - …; an opacity above 1 counts as 1
   const F of_opacity = select(less(splat(1.0f), opacity), F{}, moments.one * rcp(opacity));
@@ -177,22 +148,8 @@ void adjoint_lane(const ProjectAdjointArgs& args, std::int64_t i, int lanes, Cam
     args.radii[i + k] = sqrt(max(reach, 0.0f) * most_xx[k]);
   }
 
-  const Vec3<F> moved[3] = {{of_mean.x * world.x, of_mean.x * world.y, of_mean.x * world.z},
-                            {of_mean.y * world.x, of_mean.y * world.y, of_mean.y * world.z},
-                            {of_mean.z * world.x, of_mean.z * world.y, of_mean.z * world.z}};
-  // a = Rᵀ·row of the footprint
-  const F rx[3] = {foot.row_x.x, foot.row_x.y, foot.row_x.z};
-  const F ry[3] = {foot.row_y.x, foot.row_y.y, foot.row_y.z};
   F all[kCameraSums];
-  for (int k = 0; k < 3; ++k) {
-    const Vec3<F> line = moved[k] + rx[k] * of_ax + ry[k] * of_ay;
-    all[3 * k] = line.x;
-    all[3 * k + 1] = line.y;
-    all[3 * k + 2] = line.z;
-  }
-  all[9] = of_mean.x;
-  all[10] = of_mean.y;
-  all[11] = of_mean.z;
+  view_adjoint(seen, world, of_rows, of_mean.seen, all);
   all[12] = -of_eye.x;
   all[13] = -of_eye.y;
   all[14] = -of_eye.z;

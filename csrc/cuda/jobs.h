@@ -10,10 +10,12 @@
 #pragma once
 
 #include <cuda_fp16.h>
+#include <cuda_runtime.h>
 
 #include <cstdint>
 
 #include "core/backend.h"
+#include "core/splat_args.h"
 #include "core/views.h"
 #include "math/camera.h"
 #include "math/constants.h"
@@ -57,6 +59,16 @@ struct alignas(16) ViewState {
   std::uint32_t skipped;
 };
 
+// The way back from a picture of plain arrays (core/splat_args.h's SplatAdjointArgs).
+struct PictureAdjoint {
+  const float *image, *alpha;      // as they were drawn
+  const float* image_gradient;
+  const float* alpha_gradient;     // or null
+  float* sums;                     // added to: sum_count floats a Gaussian
+  double* totals;                  // added to: Σ T_end·∂L/∂pixel of each channel, and a sum that is
+                                   // NaN where a picture or a gradient is not finite
+};
+
 struct ViewJob {
   Rigid view;
   Lens lens;
@@ -83,6 +95,7 @@ struct ViewJob {
   bool similarity;
   // plain arrays
   GaussianView arrays;
+  PictureAdjoint adjoint;
 };
 
 // Of a whole batch. All zero before a frame.

@@ -45,4 +45,17 @@ template <class Key>
 void blend_floats(cudaStream_t stream, const Batch& batch, Works work,
                   const Entries<Key>& entries);
 
+
+// The way back of blend_floats(), of entries that are sorted still.
+template <class Key>
+void blend_adjoint(cudaStream_t stream, const Batch& batch, Works work,
+                   const Entries<Key>& entries);
+
+// Colours of plain arrays by harmonics.
+void shade(cudaStream_t stream, const ShadeArgs& args, std::int64_t count);
+
+// From a view's sums to its Gaussians and its camera; where shade.count is not 0, through shade().
+// args.shade is not read.
+void project_adjoint(cudaStream_t stream, const ProjectAdjointArgs& args, const ShadeArgs& shade);
+
 }  // namespace avatar_rt::cuda

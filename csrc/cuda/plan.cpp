@@ -49,22 +49,29 @@ class KeyedPlan final : public Plan {
     check(cudaGraphLaunch(graph_.get(), stream), "drawing");
   }
 
+  void launch_adjoint(cudaStream_t stream) override {
+    upload(stream);
+    blend_adjoint(stream, batch(), tile_works(), sorted());
+  }
+
  private:
   void record(cudaStream_t stream, int bits) {
     const Batch on_device = batch();
-    const int own = depth_bits(tiles());
-    const Entries<Key> entries = {keys_.data(), values_.data(), capacity(), own};
-    const Entries<Key> sorted = {sorted_keys_.data(), sorted_values_.data(), capacity(), own};
+    const Entries<Key> entries = {keys_.data(), values_.data(), capacity(), depth_bits(tiles())};
     const Works gaussians = {gaussian_work_.work.data(), gaussian_work_.count};
-    const Works tile_works = {tile_work_.work.data(), tile_work_.count};
     upload(stream);
     prepare(stream, on_device, {vertex_work_.work.data(), vertex_work_.count}, counted_.data(),
             zeros_, entries);
     (shape().arrays ? project_array : project_rig)(stream, on_device, gaussians);
     enter(stream, on_device, gaussians, entries);
-    sort(stream, temporary_.data(), temporary_.size(), entries, sorted, bits);
-    (shape().arrays ? blend_floats<Key> : blend<Key>)(stream, on_device, tile_works, sorted);
+    sort(stream, temporary_.data(), temporary_.size(), entries, sorted(), bits);
+    (shape().arrays ? blend_floats<Key> : blend<Key>)(stream, on_device, tile_works(), sorted());
     download(stream);
+  }
+
+  Works tile_works() const { return {tile_work_.work.data(), tile_work_.count}; }
+  Entries<Key> sorted() const {
+    return {sorted_keys_.data(), sorted_values_.data(), capacity(), depth_bits(tiles())};
   }
 
   Memory<Key> keys_, sorted_keys_;

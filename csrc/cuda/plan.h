@@ -51,6 +51,8 @@ class Plan {
   float4* posed(int face) const;   // on the device
 
   virtual void launch(cudaStream_t stream) = 0;
+  // Plain arrays: the way back of the frame that was launched last, for jobs with their adjoints.
+  virtual void launch_adjoint(cudaStream_t stream) = 0;
 
   // Of the last frame, once the stream was waited for.
   std::uint64_t entries() const { return report_.data()->entries; }

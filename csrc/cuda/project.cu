@@ -2,8 +2,7 @@
 #include "cuda/cover.h"
 #include "cuda/kernels.h"
 #include "math/exp2_blend.h"
-#include "math/project.h"
-#include "math/rotation.h"
+#include "math/gaussian.h"
 #include "math/sh.h"
 
 namespace avatar_rt::cuda {
@@ -106,7 +105,7 @@ __device__ Vec3<float> shade(const ViewJob& job, Vec3<float> direction, std::siz
   return {rgb[0], rgb[1], rgb[2]};
 }
 
-__device__ Vec3<float> seen(const ViewJob& job, int corner) {
+__device__ Vec3<float> corner_of(const ViewJob& job, int corner) {
   const float4 p = job.posed[corner];
   const Vec3<float> out = scalar::turned(job.view.rotation, Vec3<float>{p.x, p.y, p.z});
   const float* t = job.view.translation;
@@ -121,9 +120,9 @@ struct Bound {
   __device__ __forceinline__ Bound(const ViewJob& job, std::size_t index)
       : fields(job.packs + std::size_t{kRigFields * kPack} * (index / kPack) + index % kPack) {
     const int triangle = __float_as_int(field(0));
-    const Vec3<float> a = seen(job, job.corners[0][triangle]);
-    const Vec3<float> b = seen(job, job.corners[1][triangle]);
-    const Vec3<float> c = seen(job, job.corners[2][triangle]);
+    const Vec3<float> a = corner_of(job, job.corners[0][triangle]);
+    const Vec3<float> b = corner_of(job, job.corners[1][triangle]);
+    const Vec3<float> c = corner_of(job, job.corners[2][triangle]);
     frame = job.similarity ? scalar::similarity_frame(a, b, c, kTiny)
                            : scalar::affine_frame(a, b, c, kTiny);
   }
@@ -185,14 +184,9 @@ __device__ float log2_opacity_of(float opacity) {
 
 __device__ void project_plain(const ViewJob& job, std::size_t index, Projected& out) {
   const GaussianView& g = job.arrays;
-  const float* R = job.view.rotation;
-  const float* t = job.view.translation;
   const float* m = g.means + 3 * index;
-  Vec3<float> mean = scalar::turned(R, Vec3<float>{m[0], m[1], m[2]});
-  mean = {mean.x + t[0], mean.y + t[1], mean.z + t[2]};
-  const Footprint<float> foot = scalar::footprint(mean, job.lens);
-  // rows of (Jacobian · view rotation): ∂(pixel)/∂(world)
-  const Vec3<float> ax = scalar::turned_back(R, foot.row_x), ay = scalar::turned_back(R, foot.row_y);
+  const scalar::Seen<float> seen =
+      scalar::seen_from(job.view, job.lens, Vec3<float>{m[0], m[1], m[2]});
   out.log2_opacity = log2_opacity_of(g.opacities[index]);
   const float* color = g.colors + index * g.channels;
   // 0 for a finite colour, NaN otherwise
@@ -200,21 +194,15 @@ __device__ void project_plain(const ViewJob& job, std::size_t index, Projected& 
   if (g.covars != nullptr) {
     const float* c = g.covars + 6 * index;
     const float v[6] = {c[0], c[1], c[2], c[3], c[4], c[5]};
-    const Vec3<float> vx = scalar::symmetric_times(v, ax), vy = scalar::symmetric_times(v, ay);
-    const float xx = dot(ax, vx), xy = dot(ay, vx), yy = dot(ay, vy);
-    out.ellipse = scalar::ellipse(foot.x, foot.y, mean.z, xx, xy, yy, xx * yy - xy * xy);
+    out.ellipse = scalar::ellipse_of_covariance(seen, v);
     return;
   }
   const float *q = g.quats + 4 * index, *s = g.scales + 3 * index;
   const float unit = scalar::rsqrt(q[0] * q[0] + q[1] * q[1] + q[2] * q[2] + q[3] * q[3]);
-  Vec3<float> column[3];
-  scalar::rotation_columns<float>({unit * q[0], unit * q[1], unit * q[2], unit * q[3]}, column);
-  float tx[3], ty[3];
-  for (int k = 0; k < 3; ++k) {
-    tx[k] = s[k] * dot(ax, column[k]);
-    ty[k] = s[k] * dot(ay, column[k]);
-  }
-  out.ellipse = scalar::ellipse_of_root(foot.x, foot.y, mean.z, tx, ty);
+  const float scale[3] = {s[0], s[1], s[2]};
+  const scalar::Axes<float> axes =
+      axes_of(seen, {unit * q[0], unit * q[1], unit * q[2], unit * q[3]}, scale);
+  out.ellipse = scalar::ellipse_of_axes(seen, axes);
 }
 
 template <class Find>

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core/renderer.h"
+#include "core/splat.h"
 
 namespace avatar_rt::cuda {
 
@@ -26,6 +27,22 @@ std::vector<Device> devices();
 
 // Drawn by a device. Raises DeviceError where that fails, memory's end included.
 std::unique_ptr<Avatar> make_avatar(std::shared_ptr<const PackedAvatar> packed, int device);
+
+// A batch of views of plain arrays, drawn, and what their gradients need.
+class Splats {
+ public:
+  virtual ~Splats() = default;
+  virtual const std::vector<std::int64_t>& skipped() const = 0;  // per view
+  // As avatar_rt::splat_backward, once. All arrays are the device's, but background's and viewmats'
+  // gradients, for which it waits.
+  virtual void backward(const float* images, const float* alphas, const float* image_gradients,
+                        const float* alpha_gradients, const SplatGradients& out) = 0;
+};
+// As avatar_rt::splat. All arrays but cameras and background are the device's, and stay as they are
+// until the gradients are taken; `stream` (a cudaStream_t) is where they are ready and where all work
+// is put.
+std::unique_ptr<Splats> splat(const SplatBatch& batch, int device, void* stream, float* images,
+                              float* alphas);
 
 // Has a stream (a cudaStream_t; null is the default one) wait until a picture is drawn.
 void let_wait(const DevicePicture& picture, void* stream);

@@ -1,0 +1,33 @@
+// Sums over a warp.
+#pragma once
+
+#include "cuda/cover.h"
+
+namespace avatar_rt::cuda {
+
+template <class T>
+__device__ __forceinline__ T warp_sum(T value) {
+  for (int beside = kWarp / 2; beside > 0; beside /= 2) {
+    value += __shfl_xor_sync(kAll, value, beside);
+  }
+  return value;
+}
+
+inline constexpr int kFolded = 8;
+
+// Eight sums at once, by nine exchanges where one by one would take forty: halves of the warp each go
+// on with half of the sums. Lane 4·k has that of values[k].
+__device__ __forceinline__ float fold(float (&values)[kFolded]) {
+  for (int half = kFolded / 2, beside = kWarp / 2; half > 0; half /= 2, beside /= 2) {
+    const bool upper = (lane_of() & beside) != 0;
+    for (int k = 0; k < half; ++k) {
+      const float sent = upper ? values[k] : values[k + half];
+      const float kept = upper ? values[k + half] : values[k];
+      values[k] = kept + __shfl_xor_sync(kAll, sent, beside);
+    }
+  }
+  float sum = values[0] + __shfl_xor_sync(kAll, values[0], 2);
+  return sum + __shfl_xor_sync(kAll, sum, 1);
+}
+
+}  // namespace avatar_rt::cuda

@@ -1,0 +1,27 @@
+// What the scheduler tells the race checker (races/): who runs, and what orders whom. Without the
+// checker these are nothing.
+#pragma once
+
+namespace emulated::races {
+
+#if defined(AVATAR_RT_EMULATED_RACES)
+void launch_starts();
+void launch_ends();
+void block_starts(int threads);
+void thread_runs(int number);
+void thread_exits();
+void barrier_reached();
+void barrier_passed();
+void gathered(int first_thread, unsigned mask);
+#else
+inline void launch_starts() {}
+inline void launch_ends() {}
+inline void block_starts(int) {}
+inline void thread_runs(int) {}
+inline void thread_exits() {}
+inline void barrier_reached() {}
+inline void barrier_passed() {}
+inline void gathered(int, unsigned) {}
+#endif
+
+}  // namespace emulated::races
