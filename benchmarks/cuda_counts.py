@@ -117,7 +117,9 @@ def project(scene: Posed, camera: Camera, alpha_min: float) -> Splats:
     return Splats(place, floats32(_LOG2_ROOT * shape), floats32(level), boxes, scene.colors)
 
 
-def touches(splats: Splats, least: np.float32, left: F32, top: F32, right: F32, bottom: F32) -> Bool:
+def touches(
+    splats: Splats, least: np.float32, left: F32, top: F32, right: F32, bottom: F32
+) -> Bool:
     """Whether ellipses reach rectangles of pixel centres; csrc/math/cover.h. All (N,), or (N, 1)
     shaped splats against (K,) rectangles → (N, K)."""
     l11, l21, l22 = (splats.shape[:, k, None] for k in range(3))

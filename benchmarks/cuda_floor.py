@@ -178,7 +178,9 @@ def _busiest(work_of_tile: list[float], sms: int) -> float:
     return max(heap)
 
 
-def stages(avatar: Avatar, counts: Counts, gpu: Gpu, picture_bytes: int) -> tuple[list[Stage], float]:
+def stages(
+    avatar: Avatar, counts: Counts, gpu: Gpu, picture_bytes: int
+) -> tuple[list[Stage], float]:
     """Every node of a frame's graph and the copy of its picture; and by how much the busiest SM's
     work is above the mean."""
     g, rig = avatar.gaussians, avatar.rig
