@@ -67,7 +67,8 @@ def random_arrays(
     opacities = floats32(rng.uniform(0, 1.1, (*lead, count)))
     width, height = (int(n) for n in rng.integers(20, 90, 2))
     viewmats = np.tile(np.eye(4), (views, 1, 1))
-    viewmats[:, :3, 3] = rng.uniform(-0.1, 0.1, (views, 3)) + [0, 0, 1]
+    viewmats[:, :3, 3] = rng.uniform(-0.1, 0.1, (views, 3))
+    viewmats[:, 2, 3] += 1
     Ks = np.tile(
         [[1.5 * width, 0, width / 2], [0, 1.5 * width, height / 2], [0, 0, 1]], (views, 1, 1)
     )
