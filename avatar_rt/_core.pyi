@@ -367,8 +367,8 @@ class AvatarCore:
         quality: Quality,
         frames: int,
     ) -> float:
-        """Seconds that the device takes for as many frames one after the other, by its own clock.
-        ValueError with backend "cpu"."""
+        """Seconds that a picture takes of the device by its own clock, the mean of `frames` in a
+        row. ValueError with backend "cpu"."""
 
     def render_batch(
         self,

@@ -149,8 +149,8 @@ class Renderer:
     def device_seconds(
         self, params: FaceParams, camera: Camera, *, quality: Quality, frames: int
     ) -> float:
-        """Seconds that the CUDA device takes by its own clock for as many rgb8 pictures, one after
-        the other. Raises as `render_on_device` does."""
+        """Seconds that an rgb8 picture takes of the CUDA device by its own clock, the mean of
+        `frames` in a row. Raises as `render_on_device` does."""
         shot = self._shot(params, camera, WHITE, "rgb8", quality)
         return self._drawer.ask_device(self._drawer.core.device_seconds, *shot, frames)
 
