@@ -49,6 +49,9 @@ def cuda_devices() -> list[CudaDevice]:
 class DeviceError(Exception):
     """A device other than the processor cannot draw, or cannot any more. Its words say why."""
 
+class DeviceMemoryError(DeviceError):
+    """It has not got the memory for what was asked; for less it may."""
+
 class DeviceArray:
     """A picture on the CUDA device that draws it, or a plane of one: rows without gaps, uint8 or,
     where the picture's format is float32, float32."""

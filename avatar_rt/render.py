@@ -50,6 +50,8 @@ class Renderer:
             raise ParameterError(f"backend '{backend}' must be one of {', '.join(_BACKENDS)}")
         if not 0 <= threads <= 1024:
             raise ParameterError(f"threads {threads} must lie within 0 … 1024")
+        if device < 0:
+            raise ParameterError(f"device {device} must be 0 or more")
         self.avatar = avatar
         self.quality: Quality = quality
         rig, g = avatar.rig, avatar.gaussians
