@@ -6,7 +6,7 @@ endif()
 
 set(AVATAR_RT_CUDA_SOURCES
   avatar.cpp blend.cu blend_adjoint.cu device.cpp enter.cu painter.cpp plan.cpp project.cu
-  project_adjoint.cu resident.cpp runtime.cpp shade.cu skin.cu sort.cu)
+  project_adjoint.cu resident.cpp runtime.cpp shade.cu skin.cu sort.cu splats.cpp)
 list(TRANSFORM AVATAR_RT_CUDA_SOURCES PREPEND "${PROJECT_SOURCE_DIR}/csrc/cuda/")
 
 if(AVATAR_RT_CUDA STREQUAL "OFF")

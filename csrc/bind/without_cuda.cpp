@@ -13,7 +13,15 @@ std::unique_ptr<Avatar> make_avatar(std::shared_ptr<const PackedAvatar>, int) {
   throw DeviceError(status());
 }
 
-// no picture reaches these two, since no avatar makes one
+std::shared_ptr<void> memory_on(int, std::size_t) { throw DeviceError(status()); }
+std::unique_ptr<Splats> splat(const SplatBatch&, int, void*, float*, float*) {
+  throw DeviceError(status());
+}
+
+// no device's memory reaches the others, since there is none
+void copy_to(int, void*, const void*, std::size_t) { throw DeviceError(status()); }
+void copy_from(int, void*, const void*, std::size_t) { throw DeviceError(status()); }
+int device_of(const void*) { return -1; }
 void let_wait(const DevicePicture&, void*) { throw DeviceError(status()); }
 
 void read_back(const DevicePicture&, void*, std::size_t) { throw DeviceError(status()); }

@@ -59,6 +59,34 @@ std::vector<Device> devices() {
   return usable(reason);
 }
 
+std::shared_ptr<void> memory_on(int device, std::size_t bytes) {
+  const OnDevice on(device);
+  auto memory = std::make_shared<Memory<std::byte>>();
+  memory->reserve(bytes == 0 ? 1 : bytes);
+  return {memory, memory->data()};
+}
+
+void copy_to(int device, void* to, const void* from, std::size_t bytes) {
+  const OnDevice on(device);
+  if (bytes == 0) return;
+  check(from != nullptr ? cudaMemcpy(to, from, bytes, cudaMemcpyHostToDevice)
+                        : cudaMemset(to, 0, bytes),
+        "copying to the device");
+}
+
+void copy_from(int device, void* to, const void* from, std::size_t bytes) {
+  const OnDevice on(device);
+  check(cudaDeviceSynchronize(), "waiting for the device");
+  if (bytes == 0) return;
+  check(cudaMemcpy(to, from, bytes, cudaMemcpyDeviceToHost), "copying from the device");
+}
+
+int device_of(const void* data) {
+  cudaPointerAttributes attributes{};
+  check(cudaPointerGetAttributes(&attributes, data), "asking whose memory an array is");
+  return attributes.type == cudaMemoryTypeDevice ? attributes.device : -1;
+}
+
 void let_wait(const DevicePicture& picture, void* stream) {
   const OnDevice on(picture.device);
   check(cudaStreamWaitEvent(static_cast<cudaStream_t>(stream),

@@ -28,6 +28,15 @@ std::vector<Device> devices();
 // Drawn by a device. Raises DeviceError where that fails, memory's end included.
 std::unique_ptr<Avatar> make_avatar(std::shared_ptr<const PackedAvatar> packed, int device);
 
+// Memory of a device's.
+std::shared_ptr<void> memory_on(int device, std::size_t bytes);
+// `from` may be null: zeros.
+void copy_to(int device, void* to, const void* from, std::size_t bytes);
+// Once the device has done all that it was given.
+void copy_from(int device, void* to, const void* from, std::size_t bytes);
+// Which device's memory that is; -1 where it is none's.
+int device_of(const void* data);
+
 // A batch of views of plain arrays, drawn, and what their gradients need.
 class Splats {
  public:
