@@ -50,6 +50,8 @@ class Renderer:
             raise ParameterError(f"backend '{backend}' must be one of {', '.join(_BACKENDS)}")
         if not 0 <= threads <= 1024:
             raise ParameterError(f"threads {threads} must lie within 0 … 1024")
+        if device < 0:
+            raise ParameterError(f"device {device} must be 0 or more")
         self.avatar = avatar
         self.quality: Quality = quality
         rig, g = avatar.rig, avatar.gaussians
@@ -149,8 +151,8 @@ class Renderer:
     def device_seconds(
         self, params: FaceParams, camera: Camera, *, quality: Quality, frames: int
     ) -> float:
-        """Seconds that the CUDA device takes by its own clock for as many rgb8 pictures, one after
-        the other. Raises as `render_on_device` does."""
+        """Seconds that an rgb8 picture takes of the CUDA device by its own clock, the mean of
+        `frames` in a row. Raises as `render_on_device` does."""
         shot = self._shot(params, camera, WHITE, "rgb8", quality)
         return self._drawer.ask_device(self._drawer.core.device_seconds, *shot, frames)
 
