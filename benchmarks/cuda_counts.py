@@ -1,5 +1,5 @@
 """What one exact frame of an avatar costs the CUDA core, counted without a device: which tiles each
-Gaussian touches, and the walk of every tile's warps, step by step as csrc/cuda/walk.h takes them."""
+Gaussian touches, and the walk of every tile's warps, step by step as csrc/cuda/walk.h goes."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class Counts:
     drawn: int
     """Gaussians that touch a tile."""
     tests: int
-    """(Gaussian, tile) of all boxes, each tested for its ellipse once in `project` and in `enter`."""
+    """(Gaussian, tile) of all boxes: each is tested in `project`, and once more in `enter`."""
     test_rounds: int
     """Rounds of those tests, a warp's at a time."""
     entries: int
@@ -135,7 +135,7 @@ def touches(
 
 
 def _entries(splats: Splats, least: np.float32) -> tuple[I64, I64, int, int]:
-    """Gaussian and tile (column, row) of each entry; how many tests, in how many rounds of warps."""
+    """Gaussian and tile (column, row) of each entry; how many tests, in how many rounds."""
     size = splats.boxes[:, 2:] - splats.boxes[:, :2]
     tests = size.prod(1)
     owner = np.repeat(np.arange(len(tests)), tests)
@@ -212,7 +212,7 @@ def walk(
             pairs += int(((own > 0) & (before[:-1] >= close) & inside).sum())
             sums += weight.T @ part.colors[rows]
             T = floats32(before[-1])
-            open_ = open_ & ((T > close) & inside).reshape(warps, WARP).any(1)
+            open_ = open_ & ((close < T) & inside).reshape(warps, WARP).any(1)
             if not open_.any():
                 break
         if not open_.any():

@@ -1,5 +1,5 @@
-"""The time below which no frame of the CUDA core can go, from what the frame has to do, counted here
-on the processor: bytes, machine instructions, and the longest row of steps that wait for each other.
+"""The time below which no frame of the CUDA core can go, from what it has to do, counted here
+on the processor: bytes, machine instructions, and the longest row of steps that wait for another.
 
     python -m benchmarks.cuda_floor [AVATAR …] [--size 512] [--gpu h100] [--json]
 
@@ -85,7 +85,7 @@ LAUNCH = 10e-6
 """From the call that launches the graph to its first node, and from its last to the caller."""
 
 SORT_DIGIT, SORT_TILE = 8, 384 * 23
-"""cub::DeviceRadixSort: bits a pass, and entries a block, on sm_90 with keys and values of 4 bytes."""
+"""cub::DeviceRadixSort on sm_90, keys and values of 4 bytes: bits a pass, and entries a block."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,9 +197,10 @@ def stages(
 
     def stage(name: str, nodes: int, total: float, slots: float, wait: float, *,
               rate: float = gpu.l2, busiest: float = 1) -> None:  # fmt: skip
-        times = total / rate, slots * busiest / gpu.slots, wait / gpu.hz
-        out.append(Stage(name, nodes, total / 2**20, slots / 1e6, *(1e6 * t for t in times),
-                         1e6 * max(times)))  # fmt: skip
+        by_bytes, issue = 1e6 * total / rate, 1e6 * slots * busiest / gpu.slots
+        waits = 1e6 * wait / gpu.hz
+        out.append(Stage(name, nodes, total / 2**20, slots / 1e6, by_bytes, issue, waits,
+                         max(by_bytes, issue, waits)))  # fmt: skip
 
     jobs = 1024 + 4 * (len(rig.expression_basis) + 21 * len(rig.joints))
     stage("upload", 1, jobs, 0, 0, rate=gpu.pcie)

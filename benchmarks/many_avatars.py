@@ -1,16 +1,15 @@
 """Many different avatars on one device, a picture of each at every tick: how many ticks a second?
 
-    python -m benchmarks.many_avatars [--avatars 64] [--gaussians 20000 78000] [--backend cuda] [--json]
+    python -m benchmarks.many_avatars [--avatars 64] [--gaussians N …] [--backend cuda] [--json]
 
 Every avatar is a made-up head of its own seed and moves by itself. A tick draws NV12, as encoders
-take it, into the processor's memory: one avatar after the other; by a few threads, each with its own
-avatars; and in one call, where this version has avatar_rt.render.render_together.
+take it, into the processor's memory: one avatar after the other; by a few threads, each with its
+own avatars; and in one call, where this version has avatar_rt.render.render_together.
 """
 
 from __future__ import annotations
 
 import argparse
-import gc
 import json
 import time
 from collections.abc import Callable
@@ -145,25 +144,12 @@ def measure(
             used = None
             if on_device and before is not None and after is not None:
                 used = (before - after) / 2**20 / avatars
-            out.append(
-                Result(
-                    name,
-                    renderers[0].backend,
-                    _core.cuda_devices()[0].name if on_device else None,
-                    avatars,
-                    gaussians,
-                    size,
-                    quality,
-                    ticks,
-                    rate,
-                    rate >= WANTED,
-                    1e3 * float(np.median(seconds)),
-                    1e3 * float(np.percentile(seconds, 99)),
-                    used,
-                )  # fmt: skip
-            )
-    del renderers
-    gc.collect()
+            result = Result(
+                name, renderers[0].backend, _core.cuda_devices()[0].name if on_device else None,
+                avatars, gaussians, size, quality, ticks, rate, rate >= WANTED,
+                1e3 * float(np.median(seconds)), 1e3 * float(np.percentile(seconds, 99)), used,
+            )  # fmt: skip
+            out.append(result)
     return out
 
 

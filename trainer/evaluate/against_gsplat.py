@@ -1,10 +1,10 @@
 """How fast the CUDA core splats beside gsplat, on the same posed Gaussians, in the same run.
 
-    python -m trainer.evaluate against_gsplat [--avatar FILE] [--gaussians N …] [--size S …] [--json]
+    python -m trainer.evaluate against_gsplat [--avatar FILE] [--gaussians N …] [--size S …]
 
-Both get means, covariances, opacities and plain colours as CUDA tensors, draw one exact picture, and
-take turns. Where this build clamps alpha elsewhere than gsplat (see docs/cuda.md), opacities are cut
-to the lower of the two, so that neither clamps and both draw the same picture.
+Both get means, covariances, opacities and plain colours as CUDA tensors, draw one exact picture,
+and take turns. Where this build clamps alpha elsewhere than gsplat (see docs/cuda.md), opacities
+are cut to the lower of the two, so that neither clamps and both draw the same picture.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
@@ -26,6 +27,7 @@ from rich.table import Table
 from torch import Tensor
 
 from avatar_rt import _core
+from avatar_rt.arrays import Array
 from avatar_rt.avatar import Avatar
 from avatar_rt.baseline import posed
 from avatar_rt.errors import BackendError, ParameterError
@@ -62,9 +64,14 @@ class Scene:
     height: int
     alpha_max: float
     """Where alpha is clamped in both, or which no opacity exceeds."""
+    image_gradient: Tensor
+    """(H, W, 3): the loss's, which the way back begins with."""
+    alpha_gradient: Tensor
+    """(H, W)."""
 
     def leaves(self, who: Who) -> list[Tensor]:
-        """What gradients are taken of: means, covariances as `who` takes them, opacities, colours."""
+        """Means, covariances as `who` takes them, opacities and colours, of which gradients are
+        taken."""
         covars = self.covars
         if who == "gsplat":
             covars = covars[:, [0, 1, 2, 1, 3, 4, 2, 4, 5]].reshape(-1, 3, 3)
@@ -75,20 +82,24 @@ class Scene:
 
 
 def scene_of(avatar: Avatar, size: int, device: torch.device) -> Scene:
-    """An avatar with its face at rest, seen by its preferred camera; harmonics are shaded before."""
+    """An avatar with its face at rest, seen by its preferred camera; harmonics are shaded here."""
     renderer = Renderer(avatar, backend="cpu")
     camera = renderer.camera(width=size, height=size)
     means, covars, opacities, colors = posed(renderer, FaceParams(), camera)
     alpha_max = min(_core.ALPHA_MAX, GSPLAT_ALPHA_MAX)
     if abs(_core.ALPHA_MAX - GSPLAT_ALPHA_MAX) > 1e-6:
         opacities = np.minimum(opacities, np.float32(alpha_max))
-    tensors = [torch.from_numpy(a).to(device) for a in (means, covars, opacities, colors)]
-    cameras = [
-        torch.tensor(a[None], dtype=torch.float32, device=device)
-        for a in (camera.viewmat, camera.K)
-    ]
-    name = str(avatar.metadata.get("name", "avatar"))
-    return Scene(name, *tensors, *cameras, size, size, alpha_max)
+    generator = torch.Generator().manual_seed(0)
+
+    def here(array: Array) -> Tensor:
+        return torch.tensor(array, dtype=torch.float32, device=device)
+
+    return Scene(
+        str(avatar.metadata.get("name", "avatar")), here(means), here(covars), here(opacities),
+        here(colors), here(camera.viewmat[None]), here(camera.K[None]), size, size, alpha_max,
+        torch.randn(size, size, 3, generator=generator).to(device),
+        torch.randn(size, size, generator=generator).to(device),
+    )  # fmt: skip
 
 
 Draw = Callable[[Scene, list[Tensor]], tuple[Tensor, Tensor]]
@@ -120,18 +131,18 @@ def draw_by(rasterization: Any) -> Draw:
 
 
 def run_pass(draw: Draw, scene: Scene, leaves: list[Tensor], which: Pass) -> Sequence[Tensor]:
-    """One picture, or its leaves' gradients, of a loss that falls on every pixel alike."""
+    """One picture, or its leaves' gradients."""
     if which == "forward":
         with torch.no_grad():
             return draw(scene, leaves)
-    image, alpha = draw(scene, leaves)
-    return torch.autograd.grad([image, alpha], leaves, [torch.ones_like(image),
-                               torch.ones_like(alpha)])  # fmt: skip
+    return torch.autograd.grad(
+        draw(scene, leaves), leaves, [scene.image_gradient, scene.alpha_gradient]
+    )
 
 
 def check_same(scene: Scene, draws: dict[Who, Draw]) -> float:
-    """PSNR between the two, in dB. Raises BackendError where pictures or gradients are not the same:
-    then neither's time would mean anything."""
+    """PSNR between the two, in dB. Raises BackendError where pictures or gradients are not the
+    same: then neither's time would mean anything."""
     found = {}
     for who in WHO:
         leaves = scene.leaves(who)
@@ -158,7 +169,7 @@ def _timed(call: Callable[[], object], device: torch.device, calls: int) -> tupl
             call()
         ms = 1e3 * (time.perf_counter() - begin) / calls
         return ms, ms
-    first, last = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+    first, last = (torch.cuda.Event(enable_timing=True) for _ in range(2))  # type: ignore[no-untyped-call]
     torch.cuda.synchronize(device)
     begin = time.perf_counter()
     first.record()
@@ -181,8 +192,7 @@ def compare(
     for which in PASSES:
         turns = {}
         for who in WHO:
-            leaves = scene.leaves(who)
-            turns[who] = lambda who=who, leaves=leaves: run_pass(draws[who], scene, leaves, which)
+            turns[who] = partial(run_pass, draws[who], scene, scene.leaves(who), which)
             for _ in range(WARM_UP):
                 turns[who]()
         ms = np.array([[_timed(turns[who], device, calls) for who in WHO] for _ in range(rounds)])
