@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from avatar_rt import _core
+from avatar_rt.arrays import floats32
 from avatar_rt.baseline import posed
 from avatar_rt.fidelity import head_psnr_db
 from avatar_rt.render import Renderer
@@ -85,8 +86,8 @@ def _wall(count: int) -> cuda_counts.Splats:
     """Opaque splats that hide a whole tile, one behind the other."""
     ones = np.ones((count, 3), np.float32)
     return cuda_counts.Splats(
-        ones * np.float32([8, 8, 1]), ones * np.float32([1e-4, 0, 1e-4]), 0 * ones[:, 0],
-        np.tile(np.int64([0, 0, 1, 1]), (count, 1)), ones,
+        ones * floats32([8, 8, 1]), ones * floats32([1e-4, 0, 1e-4]), 0 * ones[:, 0],
+        np.tile(np.array([0, 0, 1, 1]), (count, 1)), ones,
     )  # fmt: skip
 
 

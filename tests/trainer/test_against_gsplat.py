@@ -58,7 +58,7 @@ def draws_of(rasterization: Any = slow_rasterization) -> dict[Who, Draw]:
 
 
 def test_rows_hold_every_figure(scene: Scene) -> None:
-    rows = against_gsplat.compare(scene, draws_of(), rounds=2, calls=1)
+    rows = against_gsplat.compare(scene, draws_of(), rounds=2, calls=1, warm_up=0)
     assert [(r["who"], r["pass"]) for r in rows] == [
         ("avatar-rt", "forward"), ("gsplat", "forward"),
         ("avatar-rt", "forward+backward"), ("gsplat", "forward+backward"),
@@ -142,19 +142,27 @@ def test_bench_says_why_gsplat_was_not_measured() -> None:
 
 
 def test_bench_names_what_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bench_gsplat.importlib.util, "find_spec", lambda _name: None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
     (row,) = bench_gsplat.rows(None, 100, 32)
     assert row["error"] == "torch and gsplat: not installed (pip install 'avatar-rt[train]')"
 
 
-def test_bench_shows_the_rows(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    rows = against_gsplat.compare(scene, draws_of(), rounds=1, calls=1)
+def test_bench_shows_the_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    times = {"ms_events": 1.0, "ms_wall": 2.0}
+    rows = [
+        {"who": who, "pass": which, **times, **ratios}
+        for which in against_gsplat.PASSES
+        for who, ratios in (
+            ("avatar-rt", {}), ("gsplat", {"ratio_events": 3.14, "ratio_wall": 2.7})
+        )
+    ]  # fmt: skip
     report = {"device": "Abacus", "gsplat": "1.5.3", "torch": "2", "results": rows}
     done = subprocess.CompletedProcess([], 0, f"chatter\n{json.dumps(report)}\n", "")
     monkeypatch.setattr(subprocess, "run", lambda *_a, **_k: done)
     found = bench_gsplat.rows(None, 120, 24)
     assert [r["who"] for r in found] == ["avatar-rt", "gsplat"] * 2
     assert {r["device"] for r in found} == {"Abacus"}
-    names = [name for name, _ in bench_gsplat.notes(found)]
-    assert names == ["gsplat 1.5.3"] * 2
+    notes = bench_gsplat.notes(found)
+    assert [name for name, _ in notes] == ["gsplat 1.5.3"] * 2
+    assert notes[0][1].startswith("forward: 3.1× as long as this core by the device's events")
     assert bench_gsplat.command(None, 120, 24)[0] == sys.executable

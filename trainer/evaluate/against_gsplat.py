@@ -182,7 +182,12 @@ def _timed(call: Callable[[], object], device: torch.device, calls: int) -> tupl
 
 
 def compare(
-    scene: Scene, draws: dict[Who, Draw], *, rounds: int = ROUNDS, calls: int = CALLS
+    scene: Scene,
+    draws: dict[Who, Draw],
+    *,
+    rounds: int = ROUNDS,
+    calls: int = CALLS,
+    warm_up: int = WARM_UP,
 ) -> list[dict[str, object]]:
     """Four rows: who, pass, and the medians of the rounds; those of gsplat with how many times as
     long it takes, `ratio_events` and `ratio_wall`, each the median of the rounds' ratios."""
@@ -193,7 +198,7 @@ def compare(
         turns = {}
         for who in WHO:
             turns[who] = partial(run_pass, draws[who], scene, scene.leaves(who), which)
-            for _ in range(WARM_UP):
+            for _ in range(warm_up):
                 turns[who]()
         ms = np.array([[_timed(turns[who], device, calls) for who in WHO] for _ in range(rounds)])
         ratios = np.median(ms[:, 1] / ms[:, 0], axis=0)
