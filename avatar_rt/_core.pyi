@@ -5,7 +5,10 @@ with the argument's name. `threads` = 0 means all cores. Conventions are gsplat'
 (4, 4) world → camera, K (3, 3) in pixels, quaternions wxyz, pixel centres at half integers.
 """
 
-from typing import Literal, TypedDict, overload
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, Protocol, TypedDict, overload
+
+from numpy.typing import NDArray
 
 from avatar_rt.arrays import F32, F64, I32, I64, U8
 from avatar_rt.types import PixelFormat, Quality
@@ -221,6 +224,70 @@ def splat_backward(
     the minimum or behind a closed pixel (T < 1e-4) nothing at all; Gaussians that are skipped get
     zeros. The bits do not depend on threads.
     """
+
+class CudaFloats:
+    """float32 in a CUDA device's memory, for those who have no array library there."""
+
+    def __init__(self, shape_or_array: Sequence[int] | F32, device: int = 0) -> None:
+        """Zeros of a shape, or a copy of an array. Raises DeviceError where the device fails."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+    @property
+    def device(self) -> int: ...
+    @property
+    def __cuda_array_interface__(self) -> dict[str, object]: ...
+    def numpy(self) -> F32:
+        """A copy, once the device has done all that it was given."""
+
+class CudaArray(Protocol):
+    """Any float32 array in a CUDA device's memory: a CudaFloats, a torch tensor, …"""
+
+    @property
+    def __cuda_array_interface__(self) -> Any: ...
+
+class CudaSplats:
+    """A batch of views that was drawn by cuda_splat. Holds the arrays until it goes."""
+
+    @property
+    def skipped(self) -> list[int]:
+        """B numbers: Gaussians left out because a number of theirs was not finite."""
+
+    def backward(
+        self,
+        images: CudaArray,
+        alphas: CudaArray,
+        image_gradients: CudaArray,
+        alpha_gradients: CudaArray | None,
+        gradients: Mapping[str, CudaArray],
+    ) -> dict[str, NDArray[Any]]:
+        """As splat_backward. To the arrays in `gradients`, zeros before, it adds what that
+        would return of the same names: means, quats and scales or covars, opacities, colors,
+        means2d, radii. Returns "viewmats" (B, 4, 4) float64 and, where one was given, "background"
+        (C,) float32, for which it waits."""
+
+def cuda_splat(
+    means: CudaArray,
+    quats: CudaArray | None,
+    scales: CudaArray | None,
+    covars: CudaArray | None,
+    opacities: CudaArray,
+    colors: CudaArray,
+    sh_degree: int | None,
+    viewmats: F64,
+    Ks: F64,
+    width: int,
+    height: int,
+    background: F32 | None,
+    quality: Quality,
+    images: CudaArray,
+    alphas: CudaArray,
+    device: int,
+    stream: int,
+) -> CudaSplats:
+    """`splat` on a CUDA device: draws into images (B, H, W, C) and alphas (B, H, W). `stream`, a
+    cudaStream_t as a number, is where the arrays are ready and where all work is put; 0 is the
+    default one. Raises DeviceError where the device fails."""
 
 @overload
 def rasterize_plain(

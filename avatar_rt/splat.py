@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike
 from avatar_rt import _core
 from avatar_rt.arrays import F32, F64, Array, floats32, floats64
 from avatar_rt.errors import BackendError, ParameterError
-from avatar_rt.types import Backend, Quality
+from avatar_rt.types import MAX_SIDE, Backend, Quality
 
 
 def rasterize(
@@ -33,7 +33,8 @@ def rasterize(
     means (N, 3), metres; quats (N, 4) wxyz, of any length but zero; scales (N, 3), plain standard
     deviations in metres; opacities (N,) in [0, 1]; colors (N, C), 1 ≤ C ≤ 32; viewmat (4, 4) world
     → camera, OpenCV axes; K (3, 3) in pixels, with pixel centres at half integers; background (C,).
-    All are taken as float32, the camera as float64. threads: 0 means all cores.
+    All are taken as float32, the camera as float64. threads: 0 means all cores. backend: "auto" is
+    the processor, in whose memory the arrays are; "cuda" copies them to the first device.
 
     With sh_degree 0 … 3 colors are spherical harmonics (N, M, 3), M ≥ (sh_degree + 1)², as in
     gsplat: the colour is max(Σ basis·coefficient + 0.5, 0), seen along mean - camera position.
@@ -67,22 +68,46 @@ def rasterize(
     camera = floats64(viewmat), floats64(K)
     under = None if background is None else floats32(background)
     batch = _batch_of(gaussians, camera, sh_degree)
+    m, q, s, o, c = gaussians
     try:
-        if batch is None and sh_degree is None:
-            m, q, s, o, c = gaussians
+        if backend == "cuda":
+            cameras = _one_per_view(camera, batch or 1)
+            views = _on_cuda(gaussians, sh_degree, cameras, width, height, under, quality)
+        elif batch is None and sh_degree is None:
             return _core.rasterize(
                 m, q, s, None, o, c, *camera, width, height, under, quality, threads
             )
-        m, q, s, o, c = gaussians
-        views = _core.splat(
-            m, q, s, None, o, c, sh_degree, *_one_per_view(camera, batch or 1), width, height,
-            under, quality, threads,
-        )  # fmt: skip
+        else:
+            views = _core.splat(
+                m, q, s, None, o, c, sh_degree, *_one_per_view(camera, batch or 1), width, height,
+                under, quality, threads,
+            )  # fmt: skip
     except ValueError as error:
         raise ParameterError(str(error)) from None
+    except _core.DeviceError as error:
+        raise BackendError(f"backend 'cuda': {error}; use backend='cpu'") from error
     if batch is not None:
         return views
     return _core.Splatted((views.image[0], views.alpha[0], int(views.skipped[0])))
+
+
+def _on_cuda(
+    gaussians: list[F32], sh_degree: int | None, cameras: tuple[F64, F64], width: int, height: int,
+    background: F32 | None, quality: Quality,
+) -> _core.SplattedViews:  # fmt: skip
+    """_core.splat by the first CUDA device: arrays there, pictures back."""
+    if not (1 <= width <= MAX_SIDE and 1 <= height <= MAX_SIDE):
+        raise ParameterError(f"image size {width}x{height} must lie within 1 … {MAX_SIDE} a side")
+    m, q, s, o, c = (_core.CudaFloats(a) for a in gaussians)
+    size = (len(cameras[0]), height, width)
+    images, alphas = _core.CudaFloats((*size, gaussians[-1].shape[-1])), _core.CudaFloats(size)
+    drawn = _core.cuda_splat(
+        m, q, s, None, o, c, sh_degree, *cameras, width, height, background, quality, images,
+        alphas, 0, 0,
+    )  # fmt: skip
+    parts = images.numpy(), alphas.numpy(), np.array(drawn.skipped, np.int64)
+    views: _core.SplattedViews = _core.Splatted(parts)  # type: ignore[arg-type, assignment]
+    return views
 
 
 def _batch_of(gaussians: list[F32], camera: tuple[F64, F64], sh_degree: int | None) -> int | None:

@@ -1,4 +1,4 @@
-"""Splatting of CUDA tensors by gsplat, until this project's own CUDA core is there.
+"""Splatting of CUDA tensors by gsplat, where the native CUDA core was not built.
 
 It differs from the native core where gsplat does: alpha is clamped at 0.999 instead of 0.99, and a
 Gaussian ends at the box of 3.33 sigma where that is nearer than alpha = 1/255. It draws exactly;

@@ -1,7 +1,8 @@
 """Pictures with gradients: `animate` poses the Gaussians of a head, `splat` draws them.
 
-Both take batches and choose by the tensors' device: the native core for the CPU; for CUDA PyTorch
-and gsplat, with the same arguments and conventions (what differs: trainer.gsplat_operator).
+Both take batches and choose by the tensors' device: the native core for the CPU; for CUDA, PyTorch
+poses, and the native core's CUDA half splats, or gsplat where that was not built, with the same
+arguments and conventions (what differs: trainer.gsplat_operator).
 """
 
 from __future__ import annotations
@@ -17,12 +18,13 @@ from avatar_rt.errors import BackendError, ParameterError
 from avatar_rt.head.rig import Rig
 from avatar_rt.types import Quality
 from trainer import gsplat_operator, torch_rig
+from trainer.cuda_operator import CudaCall, CudaSplat, TorchMemory
 from trainer.native_operators import Animate, AnimateCall, Splat, SplatCall
 from trainer.torch_rig import Animated, BoundGaussians, Poses, RigTensors
 
 __all__ = ["Animated", "BoundGaussians", "Head", "Poses", "Screen", "Splatted", "animate", "splat"]
 
-Operators = Literal["native", "gsplat"]
+Operators = Literal["native", "cuda", "gsplat"]
 
 
 def operators(device: torch.device) -> Operators:
@@ -30,7 +32,7 @@ def operators(device: torch.device) -> Operators:
     if device.type == "cpu":
         return "native"
     if device.type == "cuda":
-        return "gsplat"
+        return "cuda" if _core.cuda_status() == "available" else "gsplat"
     raise BackendError(f"tensors on {device}: expected the CPU or a CUDA device")
 
 
@@ -81,7 +83,7 @@ def animate(
         "quats": gaussians.quats, "scales": gaussians.scales,
     }  # fmt: skip
     device = _common_device(named)
-    if operators(device) == "gsplat":
+    if operators(device) != "native":
         return torch_rig.animate(head.tensors(device), poses, gaussians, vertices)
     triangles = gaussians.triangles.detach().to(torch.int32).contiguous().numpy()
     call = AnimateCall(head.animator, gaussians.frame, triangles)
@@ -98,7 +100,7 @@ class Screen:
 
     _views: int
     _means2d: Tensor | None
-    _radii: SplatCall | Tensor
+    _radii: SplatCall | CudaCall | Tensor
 
     @property
     def means2d_gradient(self) -> Tensor | None:
@@ -109,9 +111,9 @@ class Screen:
     @property
     def radii(self) -> Tensor | None:
         """(B, N) float32 pixels: how far a Gaussian reaches in x or y; 0: not seen. None before."""
-        if isinstance(self._radii, SplatCall):
-            return self._radii.radii
-        return self._radii.amax(-1).reshape(self._views, -1).float()
+        if isinstance(self._radii, Tensor):
+            return self._radii.amax(-1).reshape(self._views, -1).float()
+        return self._radii.radii
 
 
 class Splatted(NamedTuple):
@@ -161,13 +163,13 @@ def splat(
         if tensor.dim() not in ranks:
             raise ParameterError(f"{name}: has shape {tuple(tensor.shape)}")
     views = len(viewmats)
-    if operators(device) == "gsplat":
+    who = operators(device)
+    if who == "gsplat":
         images, alphas, means2d, radii = gsplat_operator.splat(
             means, quats, scales, covars, opacities, colors, sh_degree, viewmats, Ks, width,
             height, background,
         )  # fmt: skip
         return Splatted(images, alphas, Screen(views, means2d, radii))
-    call = SplatCall(Ks, width, height, sh_degree, quality, threads)
     learns = any(
         t is not None and t.requires_grad for t in (*required.values(), *optional.values())
     )
@@ -175,10 +177,17 @@ def splat(
     if learns and torch.is_grad_enabled():
         if quality != "exact":
             raise ParameterError(f"quality: is {quality!r}; only 'exact' has gradients")
-        screen = torch.zeros(views, means.shape[-2], 2, requires_grad=True)
-    images, alphas = Splat.apply(  # type: ignore[no-untyped-call]
-        call, screen, means, quats, scales, covars, opacities, colors, viewmats, background
-    )
+        screen = torch.zeros(views, means.shape[-2], 2, device=device, requires_grad=True)
+    tensors = (
+        screen, means, quats, scales, covars, opacities, colors, viewmats, background
+    )  # fmt: skip
+    call: SplatCall | CudaCall
+    if who == "cuda":
+        call = CudaCall(Ks, width, height, sh_degree, quality, TorchMemory(device))
+        images, alphas = CudaSplat.apply(call, *tensors)  # type: ignore[no-untyped-call]
+    else:
+        call = SplatCall(Ks, width, height, sh_degree, quality, threads)
+        images, alphas = Splat.apply(call, *tensors)  # type: ignore[no-untyped-call]
     return Splatted(images, alphas, Screen(views, screen, call))
 
 

@@ -1,6 +1,7 @@
 // Gaussians, from a rig's triangles or from plain arrays, onto the screen.
 #include "cuda/cover.h"
 #include "cuda/kernels.h"
+#include "cuda/reduce.h"
 #include "math/exp2_blend.h"
 #include "math/gaussian.h"
 #include "math/sh.h"
@@ -76,8 +77,8 @@ __device__ void settle(const ViewJob& job, ViewState& state, const Projected& fo
                                         [](Nothing, int, int, std::uint32_t) {});
   const std::uint32_t depth = count != 0 ? __float_as_uint(e.depth) : 0;
   // the view's nearest and farthest, a warp's at once
-  const std::uint32_t farthest = __reduce_max_sync(kAll, depth);
-  const std::uint32_t inverted = __reduce_max_sync(kAll, count != 0 ? ~depth : 0);
+  const std::uint32_t farthest = warp_max(depth);
+  const std::uint32_t inverted = warp_max(count != 0 ? ~depth : 0);
   if (threadIdx.x % kWarp == 0 && farthest != 0) {
     atomicMax(&state.farthest, farthest);
     atomicMax(&state.inverted_nearest, inverted);

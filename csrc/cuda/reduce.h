@@ -1,4 +1,4 @@
-// Sums over a warp.
+// Sums and maxima over a warp.
 #pragma once
 
 #include "cuda/cover.h"
@@ -9,6 +9,14 @@ template <class T>
 __device__ __forceinline__ T warp_sum(T value) {
   for (int beside = kWarp / 2; beside > 0; beside /= 2) {
     value += __shfl_xor_sync(kAll, value, beside);
+  }
+  return value;
+}
+
+__device__ __forceinline__ std::uint32_t warp_max(std::uint32_t value) {
+  for (int beside = kWarp / 2; beside > 0; beside /= 2) {
+    const std::uint32_t other = __shfl_xor_sync(kAll, value, beside);
+    value = other > value ? other : value;
   }
   return value;
 }

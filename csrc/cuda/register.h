@@ -42,7 +42,7 @@ class Splats {
  public:
   virtual ~Splats() = default;
   virtual const std::vector<std::int64_t>& skipped() const = 0;  // per view
-  // As avatar_rt::splat_backward, once. All arrays are the device's, but background's and viewmats'
+  // As avatar_rt::splat_backward, for at least one view. All arrays are the device's, but background's and viewmats'
   // gradients, for which it waits.
   virtual void backward(const float* images, const float* alphas, const float* image_gradients,
                         const float* alpha_gradients, const SplatGradients& out) = 0;

@@ -209,7 +209,6 @@ void DeviceSplats::backward(const float* images, const float* alphas,
                             const float* image_gradients, const float* alpha_gradients,
                             const SplatGradients& out) {
   const OnDevice on(device_);
-  if (workspace_ == nullptr) throw std::invalid_argument("gradients: were taken already");
   const std::size_t stride = static_cast<std::size_t>(sum_count(batch_.channels)) * count();
   const std::size_t totals = channels() + 1, each = totals + kCameraSums;
   workspace_->sums.reserve(stride * cameras_.size() + 1);
@@ -251,7 +250,6 @@ void DeviceSplats::backward(const float* images, const float* alphas,
     project_adjoint(stream_, args, shade_of(view));
   }
   read_totals(each, out);
-  Workspaces::all().give_back(std::move(workspace_));
 }
 
 }  // namespace
