@@ -52,6 +52,9 @@ def cuda_devices() -> list[CudaDevice]:
 class DeviceError(Exception):
     """A device other than the processor cannot draw, or cannot any more. Its words say why."""
 
+class DeviceMemoryError(DeviceError):
+    """It has not got the memory for what was asked; for less it may."""
+
 class DeviceArray:
     """A picture on the CUDA device that draws it, or a plane of one: rows without gaps, uint8 or,
     where the picture's format is float32, float32."""
@@ -434,8 +437,8 @@ class AvatarCore:
         quality: Quality,
         frames: int,
     ) -> float:
-        """Seconds that the device takes for as many frames one after the other, by its own clock.
-        ValueError with backend "cpu"."""
+        """Seconds that a picture takes of the device by its own clock, the mean of `frames` in a
+        row. ValueError with backend "cpu"."""
 
     def render_batch(
         self,

@@ -92,8 +92,15 @@ class SafeCore:
         _LOG.warning("CUDA cannot draw this avatar, the processor does: %s", error)
 
     def _leave_device(self, error: _core.DeviceError) -> None:
-        CUDA.failed(str(error))
+        """The device cannot draw: for lack of memory, which others may have enough of, or not any
+        more."""
+        if not isinstance(error, _core.DeviceMemoryError):
+            CUDA.failed(str(error))
         if not self._may_fall_back:
             raise BackendError(f"backend 'cuda' failed: {error}; {_INSTEAD}") from error
+        if isinstance(error, _core.DeviceMemoryError):
+            self._unmade(error)
+        else:
+            CUDA.warn()
+            self.reason = f"it failed while it drew: {error}"
         self.core.fall_back(self._threads)
-        self.reason = f"it failed while it drew: {error}"

@@ -15,6 +15,7 @@ class Cuda:
 
     def __init__(self) -> None:
         self._failure: str | None = None
+        self._warned = False
 
     def why_not(self) -> str | None:
         """None where CUDA may be tried, else the reason in words."""
@@ -24,14 +25,18 @@ class Cuda:
         return None if status == "available" else status
 
     def failed(self, words: str) -> None:
-        """A device failed while it drew. Warns in the log, the first time."""
-        if self._failure is None:
-            self._failure = words
-            _LOG.warning("CUDA failed, the processor draws from now on: %s", words)
+        """A device failed while it drew."""
+        self._failure = self._failure or words
+
+    def warn(self) -> None:
+        """Says in the log that the processor takes over, once."""
+        if not self._warned:
+            self._warned = True
+            _LOG.warning("CUDA failed, the processor draws from now on: %s", self._failure)
 
     def forget(self) -> None:
         """Lets CUDA be tried again, as in a new process."""
-        self._failure = None
+        self._failure, self._warned = None, False
 
 
 CUDA = Cuda()

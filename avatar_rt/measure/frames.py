@@ -68,7 +68,7 @@ class Result:
     """pairs per pixel of the picture."""
     stages_ms: dict[str, float]
     device_ms: float | None
-    """A frame by the device's own clock, one after the other, without reading them back."""
+    """Of a frame by the device's own clock, in a row of them, without reading them back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,8 +203,8 @@ def _device_ms(
 ) -> float | None:
     if renderer.backend == "cpu":
         return None
-    count = len(faces)
-    return 1e3 / count * renderer.device_seconds(faces[0], camera, quality=quality, frames=count)
+    seconds = renderer.device_seconds(faces[0], camera, quality=quality, frames=len(faces))
+    return 1e3 * seconds
 
 
 def _result(

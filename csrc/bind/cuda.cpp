@@ -12,7 +12,8 @@ namespace avatar_rt::bind {
 namespace py = pybind11;
 
 void register_cuda(py::module_& module) {
-  py::register_exception<DeviceError>(module, "DeviceError");
+  const auto error = py::register_exception<DeviceError>(module, "DeviceError");
+  py::register_exception<DeviceMemoryError>(module, "DeviceMemoryError", error);
   module.def("cuda_status", &cuda::status, py::call_guard<py::gil_scoped_release>());
   module.def("cuda_devices", &cuda::devices, py::call_guard<py::gil_scoped_release>());
   py::class_<cuda::Device> type(module, "CudaDevice");

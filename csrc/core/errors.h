@@ -10,4 +10,9 @@ struct DeviceError : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
+// It has not got the memory for what was asked; for less it may.
+struct DeviceMemoryError : DeviceError {
+  using DeviceError::DeviceError;
+};
+
 }  // namespace avatar_rt

@@ -60,7 +60,7 @@ class Avatar {
   // processor.
   virtual DevicePicture render_on_device(const PoseView& pose, const Shot& shot,
                                          PixelFormat format, Quality quality);
-  // Seconds that the device takes for `frames` pictures one after the other, by its own clock.
+  // Seconds that a picture takes of the device by its own clock, the mean of `frames` in a row.
   virtual double device_seconds(const PoseView& pose, const Shot& shot, PixelFormat format,
                                 Quality quality, int frames);
 

@@ -77,7 +77,9 @@ class DeviceAvatar final : public Avatar {
   DevicePicture render_on_device(const PoseView& pose, const Shot& shot, PixelFormat format,
                                  Quality quality) override {
     const OnDevice on(painter_.device());
-    const std::shared_ptr<DevicePiece> piece = pictures_->take(bytes_of(shot, format));
+    // not the pool's: whoever lets go of it may have work under way that reads it, in streams that we
+    // do not know; to free memory waits for that, to draw on it would not
+    const auto piece = std::make_shared<DevicePiece>(bytes_of(shot, format));
     std::vector<ViewOrder> views = {order(shot, 0, format, quality)};
     views[0].image = piece->data();
     painter_.draw({of(pose)}, views);

@@ -5,8 +5,10 @@ namespace avatar_rt::cuda {
 void check(cudaError_t status, const char* doing) {
   if (status == cudaSuccess) return;
   cudaGetLastError();  // so that the next call does not report it again
-  throw DeviceError(std::string("CUDA: ") + doing + " failed: " + cudaGetErrorString(status) +
-                    " (" + cudaGetErrorName(status) + ")");
+  const std::string words = std::string("CUDA: ") + doing + " failed: " +
+                            cudaGetErrorString(status) + " (" + cudaGetErrorName(status) + ")";
+  if (status == cudaErrorMemoryAllocation) throw DeviceMemoryError(words);
+  throw DeviceError(words);
 }
 
 OnDevice::OnDevice(int device) {

@@ -123,6 +123,8 @@ def test_no_memory_for_a_picture(egg: Avatar, cpu: Renderer, emulate: Emulate) -
     assert same(renderer, cpu)
     assert drawn_by(renderer) == ["cpu"]
     assert "out of memory" in (renderer.backend_reason or "")
+    emulate(memory=None)
+    assert Renderer(egg).backend == "cuda", "others may have enough"
 
 
 @pytest.mark.parametrize("after", [0, 1, 2])
@@ -159,6 +161,15 @@ def test_nobody_is_sent_to_a_device_that_failed(egg: Avatar, emulate: Emulate) -
     assert "failed earlier in this process: CUDA: " in (later.backend_reason or "")
     CUDA.forget()
     assert Renderer(egg).backend == "cuda"
+
+
+def test_a_device_that_there_is_not(egg: Avatar, cpu: Renderer) -> None:
+    renderer = Renderer(egg, device=7)
+    assert drawn_by(renderer) == ["cpu"]
+    assert "cudaErrorInvalidDevice" in (renderer.backend_reason or "")
+    assert same(renderer, cpu)
+    with pytest.raises(BackendError, match="cudaErrorInvalidDevice"):
+        Renderer(egg, backend="cuda", device=7)
 
 
 def test_batches_vertices_and_gaussians_fall_back(
@@ -205,13 +216,16 @@ def test_a_twin_of_one_that_does_not_know_yet(egg: Avatar, cpu: Renderer, emulat
         asked.twin()
 
 
-def test_who_asks_for_cuda_is_told(egg: Avatar, emulate: Emulate) -> None:
+def test_who_asks_for_cuda_is_told(
+    egg: Avatar, emulate: Emulate, caplog: pytest.LogCaptureFixture
+) -> None:
     renderer = Renderer(egg, backend="cuda")
     emulate(fail_after=0)
     for _ in range(2):
         with pytest.raises(BackendError, match=r"backend 'cuda' failed: CUDA: .*take backend='cpu"):
             renderer.render(FACES[0], view(renderer))
     assert drawn_by(renderer) == ["cuda"]
+    assert warnings(caplog) == [], "nobody took over"
     emulate(fail_after=None)
     assert renderer.render(FACES[0], view(renderer)).pixels.any()
 

@@ -171,6 +171,7 @@ def test_cameras_that_are_none(egg: Renderer, viewmat: Array) -> None:
         ({"quality": "best"}, "quality"),
         ({"backend": "tpu"}, "backend"),
         ({"threads": -1}, "threads"),
+        ({"device": -1}, "device"),
     ],
 )
 def test_renderers_that_there_are_not(options: dict[str, Any], message: str) -> None:

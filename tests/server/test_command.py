@@ -16,7 +16,7 @@ import pytest
 
 from avatar_rt.avatar import Avatar
 from avatar_rt.cli.main import main
-from avatar_rt.cli.serve import backdrop, port
+from avatar_rt.cli.serve import add_serving_arguments, backdrop, port, settings
 from avatar_rt.drivers.base import IdleDriver
 from avatar_rt.errors import AvatarRtError, ParameterError
 from avatar_rt.server.drives import RepeatingSpeech, SharedDrive
@@ -49,6 +49,14 @@ async def test_it_serves_until_told_to_stop(
         _, complaints = await process.communicate()
     assert process.returncode == 0
     assert complaints == b""
+
+
+@pytest.mark.parametrize("backend", ["auto", "cpu", "cuda"])
+def test_what_draws_can_be_chosen(backend: str) -> None:
+    parser = argparse.ArgumentParser()
+    add_serving_arguments(parser)
+    flags = [] if backend == "auto" else ["--backend", backend]
+    assert settings(parser.parse_args(flags)).backend == backend
 
 
 def test_a_port_that_is_taken_names_the_flag(
