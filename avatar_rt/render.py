@@ -9,14 +9,14 @@ from typing import Literal, Self, get_args
 import numpy as np
 
 from avatar_rt import _core
-from avatar_rt.arrays import F32, F64, floats32, floats64
+from avatar_rt.arrays import F32, F64, floats64
 from avatar_rt.avatar import Avatar
 from avatar_rt.device import DeviceFrame, SafeCore
 from avatar_rt.errors import ParameterError
-from avatar_rt.types import MAX_SIDE, Backend, Camera, FaceParams, Frame, PixelFormat, Quality
+from avatar_rt.picture import check_picture, checked_background, stacked
+from avatar_rt.types import Backend, Camera, FaceParams, Frame, PixelFormat, Quality
 
 _QUALITIES: tuple[Quality, ...] = get_args(Quality)
-_FORMATS: tuple[PixelFormat, ...] = get_args(PixelFormat)
 _BACKENDS: tuple[Backend, ...] = get_args(Backend)
 WHITE = (1.0, 1.0, 1.0)
 
@@ -183,20 +183,20 @@ class Renderer:
         if count == 0:
             return []
         first = views[0]
-        _check_picture(first, format)
+        check_picture(first, format)
         for k, view in enumerate(views):
             if (view.width, view.height) != (first.width, first.height):
                 raise ParameterError(
                     f"camera {k} has {view.width}x{view.height} pixels and camera 0 "
                     f"{first.width}x{first.height}: those of one batch have one size"
                 )
-        color = _background(background, (3,), (count, 3))
+        color = checked_background(background, (3,), (count, 3))
         coefficients, rotations, translations = zip(*map(self._pose, faces), strict=True)
         pixels, timings = self._drawer.ask(
             "drawn", self._drawer.core.render_batch,
             np.stack(coefficients), np.stack(rotations), np.stack(translations),
-            _stacked("viewmat", [view.viewmat for view in views], 4),
-            _stacked("K", [view.K for view in views], 3),
+            stacked("viewmat", [view.viewmat for view in views], 4),
+            stacked("K", [view.K for view in views], 3),
             first.width, first.height, color, format, quality or self.quality,
         )  # fmt: skip
         return [Frame(own, format, spent) for own, spent in zip(pixels, timings, strict=True)]
@@ -229,8 +229,8 @@ class Renderer:
     ) -> tuple[F32, F32, F32, F64, F64, int, int, F32, PixelFormat, Quality]:
         """One picture, as the core takes it. Raises ParameterError."""
         camera = self.camera() if camera is None else camera
-        _check_picture(camera, format)
-        color = _background(background, (3,))
+        check_picture(camera, format)
+        color = checked_background(background, (3,))
         return (
             *self._pose(params), floats64(camera.viewmat), floats64(camera.K), camera.width,
             camera.height, color, format, quality or self.quality,
@@ -244,34 +244,3 @@ class Renderer:
         except ValueError as error:
             raise ParameterError(f"face parameters do not fit the avatar: {error}") from error
         return pose.coefficients, pose.joint_rotations, pose.translation
-
-
-def _check_picture(camera: Camera, format: str) -> None:
-    size = f"{camera.width}x{camera.height}"
-    if not (1 <= camera.width <= MAX_SIDE and 1 <= camera.height <= MAX_SIDE):
-        raise ParameterError(f"image size {size} must lie within 1 … {MAX_SIDE} a side")
-    if format not in _FORMATS:
-        raise ParameterError(f"format '{format}' must be one of {', '.join(_FORMATS)}")
-    if format in ("i420", "nv12") and (camera.width % 2 or camera.height % 2):
-        raise ParameterError(f"image size {size} must be even for {format}")
-
-
-def _background(
-    background: Sequence[float] | Sequence[Sequence[float]], *shapes: tuple[int, ...]
-) -> F32:
-    try:
-        color = floats32(background)
-    except (TypeError, ValueError):
-        color = floats32([])  # no numbers: of no shape that is expected
-    # as Python's numbers: three are checked before NumPy's comparisons are in the cache again
-    if color.shape not in shapes or not all(0 <= c <= 1 for c in color.ravel().tolist()):
-        expected = "three numbers" + (" for all pictures or for each" if len(shapes) > 1 else "")
-        raise ParameterError(f"background {background} must be {expected} within 0 … 1")
-    return color
-
-
-def _stacked(name: str, matrices: list[F64], size: int) -> F64:
-    for k, matrix in enumerate(matrices):
-        if np.shape(matrix) != (size, size):
-            raise ParameterError(f"camera {k}'s {name} must be {size}x{size}")
-    return floats64(matrices)

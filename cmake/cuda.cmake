@@ -27,6 +27,8 @@ else()
   else()
     add_library(avatar_rt_cuda STATIC ${sources})
     target_link_libraries(avatar_rt_cuda PRIVATE avatar_rt_flags avatar_rt_nvcc)
+    target_include_directories(avatar_rt_cuda SYSTEM PRIVATE
+      ${CMAKE_CUDA_TOOLKIT_INCLUDE_DIRECTORIES})
     target_link_libraries(avatar_rt_cuda INTERFACE
       "${AVATAR_RT_CUDART}" Threads::Threads ${CMAKE_DL_LIBS} rt)
     list(JOIN CMAKE_CUDA_ARCHITECTURES ", " architectures)

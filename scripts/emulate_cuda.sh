@@ -36,6 +36,8 @@ cmake --build "$root/build" --target emulator_selftest >/dev/null
 # the one that pytest adds for a test's own package.
 export PYTHONPATH=$root:$PWD PYTHONSAFEPATH=1 PYTEST_ADDOPTS="--import-mode=append ${PYTEST_ADDOPTS:-}"
 if [ "$kind" = address ]; then
-  export LD_PRELOAD=$(${CXX:-c++} -print-file-name=libasan.so) ASAN_OPTIONS=detect_leaks=0
+  # with the C++ library, or the sanitizer does not find how exceptions are thrown
+  libraries=$(for name in asan stdc++; do ${CXX:-c++} -print-file-name=lib$name.so; done)
+  export LD_PRELOAD=${libraries//$'\n'/ } ASAN_OPTIONS=detect_leaks=0
 fi
 [ $# -eq 0 ] || exec "$@"

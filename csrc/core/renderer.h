@@ -56,8 +56,8 @@ class Avatar {
                       PixelFormat format, Quality quality) = 0;
   // Memory that pictures reach soonest, for Shot::pixels; null where any will do.
   virtual std::shared_ptr<void> picture_memory(std::size_t bytes);
-  // One picture that stays where it is drawn; returns as soon as that is under way. Raises
-  // std::invalid_argument where that is the processor.
+  // One picture that stays where it is drawn. Raises std::invalid_argument where that is the
+  // processor.
   virtual DevicePicture render_on_device(const PoseView& pose, const Shot& shot,
                                          PixelFormat format, Quality quality);
   // Seconds that a picture takes of the device by its own clock, the mean of `frames` in a row.

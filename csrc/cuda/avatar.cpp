@@ -1,5 +1,5 @@
 // An avatar that a device draws.
-#include <algorithm>
+#include <stdexcept>
 #include <utility>
 #include <vector>
 
@@ -26,30 +26,47 @@ class DeviceAvatar final : public Avatar {
     painter_.gaussians(of(pose), means, covars);
   }
 
-  // The device's work is one piece, whose seconds are all those of blending, in equal parts.
   void render(const PoseView* poses, int pose_count, Shot* shots, int shot_count,
               PixelFormat format, Quality quality) override {
-    if (shot_count == 0) return;
-    const double start = now();
     std::vector<FaceOrder> faces;
     for (int k = 0; k < pose_count; ++k) faces.push_back(of(poses[k]));
+    std::vector<Wanted> wanted;
+    for (int k = 0; k < shot_count; ++k) {
+      wanted.push_back({pose_count == 1 ? 0 : k, shots + k, quality});
+    }
+    take(faces, wanted, format);
+  }
+
+  struct Wanted {
+    int face;
+    Shot* shot;
+    Quality quality;
+  };
+  // The device's work is one piece, whose seconds are all those of blending, in equal parts.
+  void take(const std::vector<FaceOrder>& faces, const std::vector<Wanted>& wanted,
+            PixelFormat format) {
+    if (wanted.empty()) return;
+    const double start = now();
     const OnDevice on(painter_.device());
     std::vector<std::shared_ptr<DevicePiece>> pieces;
     std::vector<ViewOrder> views;
-    for (int k = 0; k < shot_count; ++k) {
-      views.push_back(order(shots[k], pose_count == 1 ? 0 : k, format, quality));
-      pieces.push_back(pictures_->take(bytes_of(shots[k], format)));
+    for (const auto& [face, shot, quality] : wanted) {
+      pieces.push_back(pictures_->take(bytes_of(*shot, format)));
+      views.push_back(order(*shot, face, format, quality));
       views.back().image = pieces.back()->data();
-      views.back().pixels = shots[k].pixels;
+      views.back().pixels = shot->pixels;
     }
     painter_.draw(faces, views);
-    const double each = (now() - start) / shot_count;
-    for (int k = 0; k < shot_count; ++k) {
-      shots[k].times = {};
-      shots[k].times.blend = each;
-      shots[k].skipped = views[static_cast<std::size_t>(k)].skipped;
+    const double each = (now() - start) / static_cast<double>(wanted.size());
+    for (std::size_t k = 0; k < wanted.size(); ++k) {
+      wanted[k].shot->times = {};
+      wanted[k].shot->times.blend = each;
+      wanted[k].shot->skipped = views[k].skipped;
     }
   }
+
+  FaceOrder of(const PoseView& pose) const { return {resident_.get(), pose}; }
+  int device() const { return painter_.device(); }
 
   std::shared_ptr<void> picture_memory(std::size_t bytes) override {
     const OnDevice on(painter_.device());
@@ -80,7 +97,6 @@ class DeviceAvatar final : public Avatar {
   }
 
  private:
-  FaceOrder of(const PoseView& pose) const { return {resident_.get(), pose}; }
   static std::size_t bytes_of(const Shot& shot, PixelFormat format) {
     return picture_bytes(format, shot.camera.width, shot.camera.height);
   }
@@ -100,6 +116,22 @@ class DeviceAvatar final : public Avatar {
 std::unique_ptr<Avatar> make_avatar(std::shared_ptr<const PackedAvatar> packed, int device) {
   return std::make_unique<DeviceAvatar>(std::make_shared<const Resident>(packed, device), packed,
                                         device);
+}
+
+void render_together(const std::vector<Sitting>& sittings, PixelFormat format) {
+  std::vector<FaceOrder> faces;
+  std::vector<DeviceAvatar::Wanted> wanted;
+  DeviceAvatar* first = nullptr;
+  for (const Sitting& sitting : sittings) {
+    auto* const own = dynamic_cast<DeviceAvatar*>(sitting.avatar);
+    if (first == nullptr) first = own;
+    if (own == nullptr || own->device() != first->device()) {
+      throw std::invalid_argument("avatars: must all be drawn by one CUDA device");
+    }
+    wanted.push_back({static_cast<int>(faces.size()), sitting.shot, sitting.quality});
+    faces.push_back(own->of(sitting.pose));
+  }
+  if (first != nullptr) first->take(faces, wanted, format);
 }
 
 }  // namespace avatar_rt::cuda

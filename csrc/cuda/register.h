@@ -28,6 +28,17 @@ std::vector<Device> devices();
 // Drawn by a device. Raises DeviceError where that fails, memory's end included.
 std::unique_ptr<Avatar> make_avatar(std::shared_ptr<const PackedAvatar> packed, int device);
 
+// One avatar among others that are drawn together.
+struct Sitting {
+  Avatar* avatar;
+  PoseView pose;
+  Shot* shot;
+  Quality quality;
+};
+// Draws them all in one launch, by the first one's memory. The same bits as one by one. Raises
+// std::invalid_argument where they are not all made by make_avatar() for one device.
+void render_together(const std::vector<Sitting>& sittings, PixelFormat format);
+
 // Memory of a device's.
 std::shared_ptr<void> memory_on(int device, std::size_t bytes);
 // `from` may be null: zeros.
