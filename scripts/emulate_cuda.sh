@@ -15,7 +15,7 @@ shift || true
 root=$PWD/build/emulated/$kind
 case $kind in
   plain) options=() ;;
-  address) options=(-DAVATAR_RT_SANITIZE=address -DCMAKE_CXX_FLAGS=-O1) ;;
+  address) options=(-DAVATAR_RT_SANITIZE=address,undefined -DCMAKE_CXX_FLAGS=-O1) ;;
   races) options=(-DAVATAR_RT_EMULATED_RACES=ON -DCMAKE_CXX_FLAGS=-O1) ;;
   *) echo "'$kind' is not plain, address or races" >&2; exit 2 ;;
 esac
