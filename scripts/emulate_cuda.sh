@@ -30,7 +30,7 @@ for file in avatar_rt/*; do
 done
 BUILD_DIR=$root/build OUT_DIR=$package scripts/build_native.sh -DAVATAR_RT_CUDA=EMULATED \
   "${options[@]}"
-cmake --build "$root/build" --target emulator_selftest >/dev/null
+cmake --build "$root/build" --target emulator_selftest
 
 # No folder of the tree may come before the emulated package: not the one that Python runs in, nor
 # the one that pytest adds for a test's own package.

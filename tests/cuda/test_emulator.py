@@ -14,11 +14,12 @@ import pytest
 _ROOT = Path(__file__).resolve().parents[2]
 
 KINDS = ("plain", "address", "races")
-SOUND = (
-    "graphs refusals forks shapes memory failures late "
-    "sums scans sorts library_sorts collectives halves shuffles speed"
-).split()
-PAIRS = "neighbour loop lanes half_warps bytes blocks counter unwritten last_block chain".split()
+API = ["graphs", "refusals", "forks", "shapes", "memory", "failures", "late"]
+KERNELS = ["sums", "scans", "sorts", "library_sorts", "collectives", "halves", "shuffles", "speed"]
+PAIRS = [
+    *["neighbour", "loop", "lanes", "half_warps", "bytes"],
+    *["blocks", "counter", "unwritten", "last_block", "chain"],
+]
 
 # What a mistake's report says, whatever the build.
 MEETINGS = {
@@ -31,13 +32,14 @@ MEETINGS = {
     "waits_for_a_later_block": "spins on something that no thread of this block",
 }
 # What each build says of memory that is not there; plain ones crash at best.
+_NOT_THERE = "where no memory of the device is"
 MEMORY = {
-    "store_behind": {"address": "heap-buffer-overflow", "races": "where no memory of the device is"},
-    "store_before": {"address": "heap-buffer-overflow", "races": "where no memory of the device is"},
+    "store_behind": {"address": "heap-buffer-overflow", "races": _NOT_THERE},
+    "store_before": {"address": "heap-buffer-overflow", "races": _NOT_THERE},
     "shared_store_behind": {"address": "index 64 out of bounds"},
     "shared_store_behind_in_template": {"address": "index 64 out of bounds"},
-    "freed": {"plain": "", "address": "use-after-free", "races": "where no memory of the device is"},
-    "of_the_host": {"races": "where no memory of the device is"},
+    "freed": {"plain": "", "address": "use-after-free", "races": _NOT_THERE},
+    "of_the_host": {"races": _NOT_THERE},
     "by_the_host": {"races": "code of the host touches the device's memory"},
     "deep": {"plain": "", "address": "stack-overflow", "races": ""},
 }
@@ -49,12 +51,17 @@ def _run(kind: str, scenario: str, seed: int) -> subprocess.CompletedProcess[str
         pytest.skip(f"not built: scripts/emulate_cuda.sh {kind}")
     environment = {**os.environ, "AVATAR_RT_EMULATED_SEED": str(seed), "LD_PRELOAD": ""}
     return subprocess.run(
-        [program, scenario], env=environment, capture_output=True, text=True, timeout=60, check=False
+        [program, scenario],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("scenario", SOUND + [f"safe_{name}" for name in PAIRS])
+@pytest.mark.parametrize("scenario", [*API, *KERNELS, *(f"safe_{name}" for name in PAIRS)])
 def test_what_is_sound_runs(kind: str, scenario: str) -> None:
     for seed in range(3):
         run = _run(kind, scenario, seed)
@@ -85,7 +92,7 @@ def test_races(name: str) -> None:
     for seed in range(5):
         run = _run("races", f"racy_{name}", seed)
         assert run.returncode < 0, f"seed {seed}"
-        expected = "that nobody in this block has written" if name == "unwritten" else "data race on "
-        assert expected in run.stderr
+        unwritten = name == "unwritten"
+        assert ("nobody in this block has written" if unwritten else "data race on ") in run.stderr
         assert f"{name}<false>" in run.stderr
         assert run.stderr.count("races.cu:") >= 2

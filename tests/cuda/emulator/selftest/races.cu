@@ -31,6 +31,8 @@ __global__ void loop(unsigned* out) {
 template <bool sound>
 __global__ void lanes(unsigned* out) {
   __shared__ unsigned values[kThreads];
+  values[threadIdx.x] = 0;
+  __syncthreads();
   values[threadIdx.x] = threadIdx.x;
   const unsigned all = __ballot_sync(~0u, 1);  // orders no memory
   if (sound) __syncwarp();
@@ -41,6 +43,8 @@ __global__ void lanes(unsigned* out) {
 template <bool sound>
 __global__ void half_warps(unsigned* out) {
   __shared__ unsigned values[kThreads];
+  values[threadIdx.x] = 0;
+  __syncthreads();
   values[threadIdx.x] = threadIdx.x;
   __syncwarp(threadIdx.x % 32 < 16 ? 0x0000ffffu : 0xffff0000u);
   out[threadIdx.x] = values[threadIdx.x ^ (sound ? 8u : 16u)];
