@@ -14,6 +14,7 @@ from avatar_rt.arrays import F32, F64, I32, I64, U8
 from avatar_rt.types import PixelFormat, Quality
 
 ALPHA_MAX: float
+"""0.99, or what the build option AVATAR_RT_ALPHA_MAX said."""
 ALPHA_MIN: float
 TRANSMITTANCE_MIN: float
 LOW_PASS: float
