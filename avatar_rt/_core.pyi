@@ -226,6 +226,14 @@ def splat_backward(
     zeros. The bits do not depend on threads.
     """
 
+def render_together(
+    avatars: Sequence[AvatarCore],
+    shots: Sequence[tuple[F32, F32, F32, F64, F64, int, int, F32, PixelFormat, Quality]],
+) -> list[tuple[Any, dict[str, float]]]:
+    """A picture of each of several avatars in one launch: for each the arguments of its render(),
+    and what that returns, bit for bit; of one format. Raises ValueError where they are not all
+    drawn by one CUDA device, DeviceError where that fails."""
+
 class CudaFloats:
     """float32 in a CUDA device's memory, for those who have no array library there."""
 
