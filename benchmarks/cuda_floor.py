@@ -62,7 +62,7 @@ GPUS = {
 # straight code all branches count, also those that a frame does not take.
 PREPARE, PER_DELTA, PER_INFLUENCE = 162, 27, 37
 PROJECT, ENTER, PER_TEST_ROUND = 947, 374, 124
-BLEND, PER_BATCH, PER_CHUNK, PER_STEP = 368, 68, 70, 26
+BLEND, PER_BATCH, PER_CHUNK, PER_STEP = 365, 69, 66, 26
 # Cycles for which the shared memory's way back to the registers is busy in a step: it carries one
 # register a cycle, two where all lanes read the same address, and a step reads ten.
 STEP_SHARED = 5
@@ -72,7 +72,7 @@ STEP_SHARED = 5
 # special units three times (two to find the next bit) and for 11 results.
 L2_WAIT = 200
 STEP_WAIT = 20 + 3 * 18 + 11 * 4
-CHUNK_WAIT = 20 + 3 * 35 + 30 * 4
+CHUNK_WAIT = 20 + 30 * 4
 BATCH_WAIT = 2 * L2_WAIT + 200
 PROJECT_WAIT = 6 * L2_WAIT + 200 * 4
 ENTER_WAIT = 5 * L2_WAIT + 100 * 4
