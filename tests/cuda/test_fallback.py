@@ -292,6 +292,7 @@ def test_doctor_says_why_not(
     assert found["level"] == "optional"
     assert words in found["found"]
     assert "the processor renders" in found["advice"]
+    assert ("newer driver" in found["advice"]) == ("driver" in how)
     assert (facts["devices"] == []) == ("memory" not in how)
 
 
