@@ -14,6 +14,7 @@ from avatar_rt.arrays import F32, F64, I32, I64, U8
 from avatar_rt.types import PixelFormat, Quality
 
 ALPHA_MAX: float
+"""0.99, or what the build option AVATAR_RT_ALPHA_MAX said."""
 ALPHA_MIN: float
 TRANSMITTANCE_MIN: float
 LOW_PASS: float
@@ -224,6 +225,14 @@ def splat_backward(
     the minimum or behind a closed pixel (T < 1e-4) nothing at all; Gaussians that are skipped get
     zeros. The bits do not depend on threads.
     """
+
+def render_together(
+    avatars: Sequence[AvatarCore],
+    shots: Sequence[tuple[F32, F32, F32, F64, F64, int, int, F32, PixelFormat, Quality]],
+) -> list[tuple[Any, dict[str, float]]]:
+    """A picture of each of several avatars in one launch: for each the arguments of its render(),
+    and what that returns, bit for bit; of one format. Raises ValueError where they are not all
+    drawn by one CUDA device, DeviceError where that fails."""
 
 class CudaFloats:
     """float32 in a CUDA device's memory, for those who have no array library there."""

@@ -15,7 +15,7 @@ shift || true
 root=$PWD/build/emulated/$kind
 case $kind in
   plain) options=() ;;
-  address) options=(-DAVATAR_RT_SANITIZE=address -DCMAKE_CXX_FLAGS=-O1) ;;
+  address) options=(-DAVATAR_RT_SANITIZE=address,undefined -DCMAKE_CXX_FLAGS=-O1) ;;
   races) options=(-DAVATAR_RT_EMULATED_RACES=ON -DCMAKE_CXX_FLAGS=-O1) ;;
   *) echo "'$kind' is not plain, address or races" >&2; exit 2 ;;
 esac
@@ -30,7 +30,7 @@ for file in avatar_rt/*; do
 done
 BUILD_DIR=$root/build OUT_DIR=$package scripts/build_native.sh -DAVATAR_RT_CUDA=EMULATED \
   "${options[@]}"
-cmake --build "$root/build" --target emulator_selftest >/dev/null
+cmake --build "$root/build" --target emulator_selftest
 
 # No folder of the tree may come before the emulated package: not the one that Python runs in, nor
 # the one that pytest adds for a test's own package.

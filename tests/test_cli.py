@@ -56,7 +56,8 @@ def test_bench_measures_both_qualities(capsys: pytest.CaptureFixture[str]) -> No
     flags += ["--backend", "cpu"]
     assert main(["bench", "--json", *flags]) == 0
     report = json.loads(capsys.readouterr().out)
-    assert set(report) == {"machine", "results", "baselines"}
+    assert set(report) == {"machine", "results", "baselines", "against_gsplat"}
+    assert report["against_gsplat"] == []  # CUDA drew nothing
     assert {"processor", "cores"} <= set(report["machine"])
     assert [(r["quality"], r["threads"]) for r in report["results"]] == [("exact", 1), ("fast", 1)]
     promised = {

@@ -34,7 +34,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     | {"pipeline", "outputs", "drivers", "motion", "render", "avatar", "head", "audio"},
 }
 TRAINER_MAY = BASE | {"head", "face", "avatar", "render", "fidelity", "importers", "splat"}
-EVALUATE_MAY = TRAINER_MAY | {"drivers", "pipeline", "motion"}
+EVALUATE_MAY = TRAINER_MAY | {"drivers", "pipeline", "motion", "synthetic", "baseline"}
 CPP_MAY = {
     "math": {"math"},
     "core": {"core", "math"},

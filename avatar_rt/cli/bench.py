@@ -6,6 +6,7 @@ import argparse
 import importlib
 import json
 import os
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from avatar_rt.cli.bench_gsplat import Row, notes, rows
 from avatar_rt.errors import BackendError, ParameterError
 from avatar_rt.types import MAX_SIDE
 
@@ -61,10 +63,14 @@ def run(args: argparse.Namespace) -> int:
         raise ParameterError(f"--isa {args.isa}: this processor and build run {runs}")
     report = _measure(args)
     machine = importlib.import_module("avatar_rt.measure").machine()
+    against: list[Row] = []
+    if not args.no_baselines and any(r.backend == "cuda" for r in report.results):
+        with Console(stderr=True, quiet=args.json).status("compare with gsplat"):
+            against = rows(args.avatar, args.gaussians, args.size)
     if args.json:
-        print(json.dumps({"machine": machine, **asdict(report)}))
+        print(json.dumps({"machine": machine, **asdict(report), "against_gsplat": against}))
     else:
-        show(report, machine, Console(highlight=False))
+        show(report, machine, Console(highlight=False), against)
     return 0
 
 
@@ -111,8 +117,10 @@ def _backends(asked: str) -> tuple[str, ...]:
     return ("cpu", "cuda") if works else ("cpu",)
 
 
-def show(report: Report, machine: dict[str, object], console: Console) -> None:
-    """The human's table, of at most 100 columns."""
+def show(
+    report: Report, machine: dict[str, object], console: Console, against: Sequence[Row] = ()
+) -> None:
+    """The human's table, of at most 100 columns. against: gsplat's rows."""
     first = report.results[0]
     devices = {r.device: 0 for r in report.results if r.device is not None}
     where = [f"{machine['processor']}, {machine['cores']} cores", *devices]
@@ -147,12 +155,12 @@ def show(report: Report, machine: dict[str, object], console: Console) -> None:
             *(f"{r.stages_ms.get(name, 0):.2f}" for name in stages),
             f"{r.psnr_db:.1f} dB", *(f"{ratio:,.0f}" for ratio in ratios),
         )  # fmt: skip
-    notes = Table.grid(padding=(0, 2, 0, 0))
-    notes.add_column(style="dim", no_wrap=True)
-    notes.add_column(style="dim")
-    for name, text in _notes(report):
-        notes.add_row(name, text)
-    console.print(table, "", notes)
+    below = Table.grid(padding=(0, 2, 0, 0))
+    below.add_column(style="dim", no_wrap=True)
+    below.add_column(style="dim")
+    for name, text in (*_notes(report), *notes(list(against))):
+        below.add_row(name, text)
+    console.print(table, "", below)
 
 
 def _notes(report: Report) -> list[tuple[str, str]]:

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cmath>
+#include <deque>
 #include <memory>
 #include <optional>
 #include <string>
@@ -247,6 +248,44 @@ class AvatarCore {
     return {pixels, seconds};
   }
 
+  // One picture of each of several avatars on one device, in one launch: for each the arguments of
+  // render().
+  static py::list render_together(const std::vector<AvatarCore*>& cores, const py::list& wanted) {
+    if (cores.size() != wanted.size()) throw py::value_error("shots: expected one per avatar");
+    std::deque<Pose> poses;
+    std::deque<Picture> pictures;
+    std::deque<Busy> busy;
+    std::vector<cuda::Sitting> sittings;
+    std::vector<py::array> pixels;
+    for (std::size_t k = 0; k < cores.size(); ++k) {
+      const auto shot = wanted[k].cast<py::tuple>();
+      if (shot.size() != 10) throw py::value_error("shots: expected the ten arguments of render");
+      AvatarCore& core = *cores[k];
+      const Pose& pose = poses.emplace_back(core, shot[0], shot[1], shot[2]);
+      Picture& picture = pictures.emplace_back(core, shot[3], shot[4], shot[5].cast<int>(),
+                                               shot[6].cast<int>(), shot[7],
+                                               shot[8].cast<std::string>(),
+                                               shot[9].cast<std::string>());
+      if (picture.format != pictures.front().format) {
+        throw py::value_error("format: must be the same for all");
+      }
+      busy.emplace_back(core);
+      pixels.push_back(empty_pixels(*core.avatar_, picture.format, picture.shape));
+      picture.shot.pixels = pixels.back().mutable_data();
+      sittings.push_back({core.avatar_.get(), pose.view, &picture.shot, picture.quality});
+    }
+    if (!sittings.empty()) {
+      const py::gil_scoped_release release;
+      cuda::render_together(sittings, pictures.front().format);
+    }
+    py::list out;
+    for (std::size_t k = 0; k < cores.size(); ++k) {
+      cores[k]->skipped_ = pictures[k].shot.skipped;
+      out.append(py::make_tuple(pixels[k], timings(pictures[k].shot.times)));
+    }
+    return out;
+  }
+
   // The same avatar for another caller; with `threads`, drawn by the processor.
   std::unique_ptr<AvatarCore> twin(std::optional<int> threads) const {
     auto avatar = threads ? avatar_->on_cpu(thread_count(*threads)) : avatar_->twin();
@@ -369,6 +408,8 @@ void register_avatar(py::module_& module) {
            py::arg("joint_rotations"), py::arg("translation"), py::arg("viewmats"), py::arg("Ks"),
            py::arg("width"), py::arg("height"), py::arg("background"), py::arg("format"),
            py::arg("quality"));
+  module.def("render_together", &AvatarCore::render_together, py::arg("avatars"),
+             py::arg("shots"));
   type.def("twin", &AvatarCore::twin, py::arg("threads") = py::none());
   type.def("fall_back", &AvatarCore::fall_back, py::arg("threads"));
   type.def_property_readonly("backend", &AvatarCore::backend);

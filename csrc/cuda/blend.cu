@@ -25,6 +25,7 @@ __device__ __forceinline__ Blended<kMost> blended(const Batch& batch, const View
   const float x = static_cast<float>(pixel.x) + 0.5f, y = static_cast<float>(pixel.y) + 0.5f;
   const bool here = inside(job, pixel);
   const int channels = job.arrays.channels;
+  const float log2_alpha_min = job.log2_alpha_min, opaque = job.transmittance_min;
   const auto color_of = [&](const ScreenSplat& s, std::uint32_t number) {
     const float own = __uint_as_float(number);
     if (kMost != 3) return make_float4(0, 0, 0, own);
@@ -36,10 +37,9 @@ __device__ __forceinline__ Blended<kMost> blended(const Batch& batch, const View
     return make_float4(c[0], c[1], c[2], own);
   };
   walk(job, batch.splats, entries, job.first_tile + own.first, pixel, color_of,
-       [&] { return here && out.T > job.transmittance_min; },
+       [&] { return here && out.T > opaque; },
        [&](const Staged& s) {
-         const float weight =
-             scalar::alpha_at(at_pixel(s, x, y).power, job.log2_alpha_min) * out.T;
+         const float weight = scalar::alpha_at(at_pixel(s, x, y).power, log2_alpha_min) * out.T;
          out.T -= weight;
          if constexpr (kMost == 3) {
            out.sums[0] += weight * s.color.x;
@@ -55,7 +55,7 @@ __device__ __forceinline__ Blended<kMost> blended(const Batch& batch, const View
          }
        });
   // what shows through the end is taken to look like what lies before it
-  if (job.close && out.T <= job.transmittance_min) {
+  if (job.close && out.T <= opaque) {
     const float scale = 1 / (1 - out.T);
     for (float& sum : out.sums) sum *= scale;
     out.T = 0;

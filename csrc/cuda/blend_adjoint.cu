@@ -72,6 +72,8 @@ __device__ __forceinline__ void go_back(const Batch& batch, const ViewJob& job,
   const Pixel pixel(job, own.first);
   const bool here = pixel.x < job.width && pixel.y < job.height;
   const int channels = job.arrays.channels, stride = sum_count(channels);
+  const float log2_alpha_min = job.log2_alpha_min, opaque = job.transmittance_min;
+  float* const sums = job.adjoint.sums;
   Way<kMost> way;
   begin(job, pixel, here, way);
   const float x = static_cast<float>(pixel.x) + 0.5f, y = static_cast<float>(pixel.y) + 0.5f;
@@ -82,11 +84,11 @@ __device__ __forceinline__ void go_back(const Batch& batch, const ViewJob& job,
     return make_float4(c[0], c[1], c[2], name);
   };
   walk(job, batch.splats, entries, job.first_tile + own.first, pixel, color_of,
-       [&] { return here && way.T > job.transmittance_min; },
+       [&] { return here && way.T > opaque; },
        [&](const Staged& s) {
          const std::size_t number = __float_as_uint(s.color.w);
          const At at = at_pixel(s, x, y);
-         const float alpha = scalar::alpha_at(at.power, job.log2_alpha_min);
+         const float alpha = scalar::alpha_at(at.power, log2_alpha_min);
          const float weight = here ? alpha * way.T : 0;
          if (__ballot_sync(kAll, weight > 0) == 0) return;
          const float* color = job.arrays.colors + number * channels;
@@ -98,14 +100,14 @@ __device__ __forceinline__ void go_back(const Batch& batch, const ViewJob& job,
            weighted[c] = weight * way.gradient[c];
          }
          // a clamped alpha does not follow its exponent; a pixel that is closed follows nothing
-         const bool free = way.T >= job.transmittance_min && alpha < kAlphaMax;
+         const bool free = way.T >= opaque && alpha < kAlphaMax;
          way.T -= weight;
          way.behind -= weight * worth;
          Moments<float> moments{};
          const float g =
              free ? scalar::log_alpha_gradient(weight, worth, way.behind, way.T) : 0;
          add_moments(moments, g, at.u, at.v);
-         add(moments, weighted, channels, job.adjoint.sums + number * stride);
+         add(moments, weighted, channels, sums + number * stride);
        });
 }
 

@@ -115,10 +115,11 @@ using Graph = Owner<cudaGraphExec_t, cudaGraphExecDestroy>;
 Stream make_stream();
 Event make_event(bool timed);
 
-// What `record` puts into the stream, to be launched again and again.
+// What `record` puts into the stream, to be launched again and again. Relaxed, since the first launch
+// of a kernel also loads it, for which other modes of recording leave no room.
 template <class Record>
 Graph recorded(cudaStream_t stream, const Record& record) {
-  check(cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal), "recording a graph");
+  check(cudaStreamBeginCapture(stream, cudaStreamCaptureModeRelaxed), "recording a graph");
   cudaGraph_t graph = nullptr;
   try {
     record();

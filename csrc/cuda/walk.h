@@ -79,6 +79,7 @@ __device__ __forceinline__ void walk(const ViewJob& job, const ScreenSplat* spla
   __shared__ Staged staged[kThreads];
   __shared__ std::uint32_t range[2];
   const int warp = static_cast<int>(threadIdx.x) / kWarp;
+  const float log2_alpha_min = job.log2_alpha_min;
   if (warp < 2) {
     const Key key = static_cast<Key>(tile + static_cast<std::uint32_t>(warp)) << entries.depth_bits;
     const std::uint32_t found = first_from(entries.keys, entries.capacity, key);
@@ -103,8 +104,7 @@ __device__ __forceinline__ void walk(const ViewJob& job, const ScreenSplat* spla
     const int count = static_cast<int>(end - first < kThreads ? end - first : kThreads);
     for (int k = 0; k < count && !done; k += kWarp) {
       const int own = k + lane_of();
-      const bool touches =
-          own < count && touches_patch(staged[own], pixel, job.log2_alpha_min);
+      const bool touches = own < count && touches_patch(staged[own], pixel, log2_alpha_min);
       for (unsigned todo = __ballot_sync(kAll, touches); todo != 0; todo &= todo - 1) {
         step(staged[k + __ffs(static_cast<int>(todo)) - 1]);
       }

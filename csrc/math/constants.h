@@ -3,7 +3,12 @@
 
 namespace avatar_rt {
 
-inline constexpr float kAlphaMax = 0.99f;              // alpha is clamped here
+// alpha is clamped here; gsplat clamps at 0.999, and comparisons with it are built so
+#if !defined(AVATAR_RT_ALPHA_MAX)
+#define AVATAR_RT_ALPHA_MAX 0.99
+#endif
+inline constexpr float kAlphaMax = static_cast<float>(AVATAR_RT_ALPHA_MAX);
+static_assert(kAlphaMax > 0.5f && kAlphaMax < 1.0f, "AVATAR_RT_ALPHA_MAX lies between 0.5 and 1");
 inline constexpr float kAlphaMin = 1.0f / 255.0f;      // weaker contributions are skipped
 inline constexpr float kTransmittanceMin = 1e-4f;      // blending stops before going below this
 inline constexpr float kLowPass = 0.3f;                // px² added to the diagonal of a 2D covariance

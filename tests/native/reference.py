@@ -10,10 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import lpmv
 
+from avatar_rt import _core
 from avatar_rt.arrays import F64
 from avatar_rt.rotation import matrix_from_axis_angle
 
-ALPHA_MAX, ALPHA_MIN, TRANSMITTANCE_MIN = 0.99, 1 / 255, 1e-4
+ALPHA_MIN, TRANSMITTANCE_MIN = 1 / 255, 1e-4
+ALPHA_MAX: float = _core.ALPHA_MAX
+"""0.99; in a build for comparisons with gsplat 0.999, which all of these tests run with too."""
 LOW_PASS, NEAR = 0.3, 0.01
 
 

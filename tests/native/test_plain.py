@@ -86,7 +86,7 @@ def test_pairs_end_where_a_pixel_is_closed() -> None:
         floats32([[0, 0, 1 + k] for k in range(count)]),
         floats32([[1, 0, 0, 0]] * count),
         floats32([[100, 100, 1e-3]] * count),
-        floats32([1] * count),
+        floats32([0.99] * count),
         floats32(np.eye(3)[np.arange(count) % 3]),
         np.eye(4), np.array([[50.0, 0, 4], [0, 50, 4], [0, 0, 1]]), 8, 8,
     )  # fmt: skip

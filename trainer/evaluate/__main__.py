@@ -8,6 +8,7 @@ import sys
 from avatar_rt.errors import AvatarRtError
 
 MEASUREMENTS = {
+    "against_gsplat": "trainer.evaluate.against_gsplat",
     "photo": "trainer.evaluate.photo",
     "video_driver": "trainer.evaluate.video_driver",
 }

@@ -4,7 +4,7 @@
 #include "scenarios.h"
 
 int main(int count, char** arguments) {
-  for (const auto& list : {sound_scenarios}) {
+  for (const auto& list : {api_scenarios, sound_scenarios, race_scenarios, faulty_scenarios}) {
     for (const Scenario& scenario : list) {
       if (count == 1) std::puts(scenario.name);
       for (int i = 1; i < count; ++i) {

@@ -5,4 +5,4 @@
 
 #include "check.h"
 
-extern const std::vector<Scenario> sound_scenarios;
+extern const std::vector<Scenario> api_scenarios, faulty_scenarios, race_scenarios, sound_scenarios;

@@ -6,10 +6,10 @@
 #include "races.h"
 #include "report.h"
 
-uint3 threadIdx, blockIdx;
-dim3 blockDim, gridDim;
-
 namespace emulated {
+
+Standing standing;
+
 namespace {
 
 constexpr int kVainPauses = 1 << 22;
@@ -45,11 +45,11 @@ void Block::start(const Kernel& kernel, dim3 shape, std::uint64_t seed) {
     threads_[n]->index = {n % shape.x, n / shape.x % shape.y, n / (shape.x * shape.y)};
   }
   seed_.shuffle(order_);
-  blockDim = shape;
+  standing.threads = shape;
 }
 
 void Block::run(uint3 index) {
-  blockIdx = index;
+  standing.block = index;
   live_ = count_;
   arrived_ = agreed_ = pauses_ = 0;
   for (int w = 0; w * 32 < count_; ++w) {
@@ -79,7 +79,7 @@ void Block::live(void* argument) {
 
 void Block::step_to(Fiber& from, Thread& next) {
   current_ = &next;
-  threadIdx = next.index;
+  standing.thread = next.index;
   races::thread_runs(next.number);
   from.switch_to(next.fiber);
 }
@@ -112,7 +112,6 @@ void Block::exit() {
   warp.exited |= bit;
   --live_;
   pauses_ = 0;
-  races::thread_exits();
   for (const Group& group : warp.groups) {
     if (group.arrived != 0 && (group.mask & bit) != 0) {
       fail("returns, but other lanes of its warp wait for it in a collective at " +
@@ -138,7 +137,6 @@ int Block::meet(Meeting what, bool predicate, Where where) {
   Thread& thread = *current_;
   thread.waits = name(what);
   thread.where = where;
-  races::barrier_reached();
   if (arrived_ == live_) {
     release_barrier();  // it is ready itself, too
   }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <utility>
 
 namespace emulated {
 
@@ -15,8 +16,9 @@ class Fiber {
   Fiber& operator=(const Fiber&) = delete;
 
   void switch_to(Fiber& next);
-  bool owns(const void* address) const {
-    return address >= stack_ && address < static_cast<char*>(stack_) + bytes_;
+  std::pair<const char*, const char*> stack() const {
+    const auto* begin = static_cast<const char*>(stack_);
+    return {begin, begin + bytes_};
   }
 
  private:

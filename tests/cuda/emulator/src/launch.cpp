@@ -33,7 +33,7 @@ void run(const Kernel& kernel, dim3 grid, dim3 shape) {
   std::vector<std::uint64_t> order(std::uint64_t(grid.x) * grid.y * grid.z);
   for (std::size_t i = 0; i < order.size(); ++i) order[i] = i;
   numbers.shuffle(order);
-  gridDim = grid;
+  standing.blocks = grid;
   block().start(kernel, shape, numbers.next());
   races::launch_starts();
   for (const std::uint64_t i : order) {

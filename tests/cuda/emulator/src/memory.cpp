@@ -1,5 +1,5 @@
-// Both kinds of memory come from the C library, so that AddressSanitizer guards them. They start out
-// filled with a pattern, and end with another, so that nothing can rely on what they held.
+// Memory starts out filled with a pattern, and ends with another, so that nothing can rely on what it
+// held. AddressSanitizer guards the host's, and in its build the device's.
 #include "memory.h"
 
 #include <algorithm>
@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "gate.h"
+#include "pages.h"
 #include "stream.h"
 
 namespace emulated {
@@ -46,8 +47,12 @@ cudaError_t allocate(void** pointer, std::size_t bytes, cudaMemoryType type) {
   if (device && (memory().on_device > limit || rounded(bytes) > limit - memory().on_device)) {
     return cudaErrorMemoryAllocation;
   }
-  // the exact size, for AddressSanitizer's sake
-  if (posix_memalign(pointer, kAlignment, bytes) != 0) return cudaErrorMemoryAllocation;
+  if (device) {
+    *pointer = take_pages(bytes);
+  } else if (posix_memalign(pointer, kAlignment, bytes) != 0) {
+    *pointer = nullptr;
+  }
+  if (*pointer == nullptr) return cudaErrorMemoryAllocation;
   std::memset(*pointer, kFresh, bytes);
   const auto begin = reinterpret_cast<std::uintptr_t>(*pointer);
   memory().allocations[begin] = {begin, begin + bytes, type};
@@ -61,9 +66,13 @@ cudaError_t release(void* pointer, cudaMemoryType type) {
   if (found == memory().allocations.end() || found->second.type != type) return cudaErrorInvalidValue;
   const std::size_t bytes = found->second.end - found->second.begin;
   std::memset(pointer, kFreed, bytes);
-  if (type == cudaMemoryTypeDevice) memory().on_device -= rounded(bytes);
   memory().allocations.erase(found);
-  std::free(pointer);
+  if (type == cudaMemoryTypeDevice) {
+    memory().on_device -= rounded(bytes);
+    give_pages(pointer, bytes);
+  } else {
+    std::free(pointer);
+  }
   return cudaSuccess;
 }
 

@@ -9,19 +9,15 @@ void launch_starts();
 void launch_ends();
 void block_starts(int threads);
 void thread_runs(int number);
-void thread_exits();
-void barrier_reached();
 void barrier_passed();
-void gathered(int first_thread, unsigned mask);
+void synced(int first_thread, unsigned mask);
 #else
 inline void launch_starts() {}
 inline void launch_ends() {}
 inline void block_starts(int) {}
 inline void thread_runs(int) {}
-inline void thread_exits() {}
-inline void barrier_reached() {}
 inline void barrier_passed() {}
-inline void gathered(int, unsigned) {}
+inline void synced(int, unsigned) {}
 #endif
 
 }  // namespace emulated::races

@@ -2,6 +2,7 @@
 
 #include <dlfcn.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <sstream>
@@ -33,7 +34,7 @@ std::string code_at(const void* address) {
     pclose(pipe);
   }
   std::string result = found.str();
-  while (!result.empty() && result.back() == '\n') result.pop_back();
+  result.resize(std::min({result.size(), result.find('\n'), result.find(" (discriminator")}));
   if (!result.empty() && result.front() != '?') return result;
   return info.dli_sname != nullptr ? info.dli_sname : "unknown code";
 }

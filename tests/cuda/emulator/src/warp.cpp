@@ -45,7 +45,8 @@ void Block::resolve(Warp& warp, Group& group, int first_thread) {
   const unsigned mask = group.mask;
   group.arrived = 0;
   pauses_ = 0;
-  races::gathered(first_thread, mask);
+  // the other collectives order nothing, as CUDA's manual says
+  if (group.what == Gathering::sync) races::synced(first_thread, mask);
   std::uint64_t common = 0;
   if (group.what == Gathering::ballot) {
     common = lanes_with(1, warp, mask);

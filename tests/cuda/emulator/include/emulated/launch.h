@@ -48,6 +48,7 @@ struct Kernel {
   const void* address;             // names it in messages
   void (*call)(void* arguments);   // one thread's run
   std::shared_ptr<void> arguments;
+  std::size_t argument_bytes;
 };
 cudaError_t launch(const cudaLaunchConfig_t& config, Kernel kernel);
 cudaError_t function_attributes(cudaFuncAttributes* attributes);
@@ -68,7 +69,8 @@ cudaError_t cudaLaunchKernelEx(const cudaLaunchConfig_t* config, void (*kernel)(
                   std::apply(function, values);
                 },
                 std::make_shared<Bound>(
-                    kernel, std::tuple<std::remove_cv_t<Params>...>(std::forward<Args>(args)...))});
+                    kernel, std::tuple<std::remove_cv_t<Params>...>(std::forward<Args>(args)...)),
+                sizeof(Bound)});
 }
 
 template <class F>
