@@ -104,20 +104,11 @@ def measure(
 ) -> list[Result]:
     """A result for each way of drawing them all. Raises BackendError and ParameterError as Renderer
     does."""
-    before = _free()
-    renderers = []
+    heads = []
     for seed in range(avatars):
-        renderers.append(Renderer(synthetic_head(gaussians, seed), backend=backend, threads=1))
+        heads.append(synthetic_head(gaussians, seed))
         step(0.4 / avatars)
-    cameras = [r.camera(width=size, height=size) for r in renderers]
     faces = moving_faces(ticks + WARM_UP + avatars)
-
-    def orders(tick: int) -> list[Order]:
-        return [
-            (r, faces[tick + k], c) for k, (r, c) in enumerate(zip(renderers, cameras, strict=True))
-        ]
-
-    on_device = renderers[0].backend == "cuda"
     out = []
     with ThreadPoolExecutor(threads) as pool:
         ways = {
@@ -126,26 +117,32 @@ def measure(
             "together": together(quality),
         }
         for name, draw in ways.items():
-            for k in range(WARM_UP):
-                draw(orders(k))
-            after = _free()
+            # anew for each way, so that each has its own memory only
+            before = _free()
+            renderers = [Renderer(head, backend=backend, threads=1) for head in heads]
+            cameras = [r.camera(width=size, height=size) for r in renderers]
             seconds = []
-            for k in range(ticks):
-                todo = orders(WARM_UP + k)
+            for tick in range(WARM_UP + ticks):
+                todo: list[Order] = [
+                    (r, faces[tick + k], camera)
+                    for k, (r, camera) in enumerate(zip(renderers, cameras, strict=True))
+                ]
                 begin = time.perf_counter()
                 draw(todo)
-                seconds.append(time.perf_counter() - begin)
-                step(0.6 / ticks / len(ways))
-            rate = ticks / sum(seconds)
-            used = None
-            if on_device and before is not None and after is not None:
-                used = (before - after) / 2**20 / avatars
+                if tick >= WARM_UP:
+                    seconds.append(time.perf_counter() - begin)
+                    step(0.6 / ticks / len(ways))
+            after, drawn_by, rate = _free(), renderers[0].backend, ticks / sum(seconds)
+            used = device = None
+            if drawn_by == "cuda" and before is not None and after is not None:
+                used, device = (before - after) / 2**20 / avatars, _core.cuda_devices()[0].name
             result = Result(
-                name, renderers[0].backend, _core.cuda_devices()[0].name if on_device else None,
-                avatars, gaussians, size, quality, ticks, rate, rate >= WANTED,
-                1e3 * float(np.median(seconds)), 1e3 * float(np.percentile(seconds, 99)), used,
+                name, drawn_by, device, avatars, gaussians, size, quality, ticks, rate,
+                rate >= WANTED, 1e3 * float(np.median(seconds)),
+                1e3 * float(np.percentile(seconds, 99)), used,
             )  # fmt: skip
             out.append(result)
+            del todo, renderers
     return out
 
 

@@ -3,9 +3,9 @@
 #
 #   scripts/prove_cuda.sh [FOLDER]        default: build/proof
 #
-# FOLDER gets what each step printed (STEP.json or STEP.txt, STEP.log) and report.md, a summary. A step
-# that fails is named there, and the others still run. Ends with 2 where there is no device, with 1
-# where a step failed. PYTHON chooses the interpreter, which needs the extras train and test; nvcc,
+# FOLDER gets what each step printed (STEP.json or STEP.txt, STEP.log) and report.md, a summary. A
+# step that fails is named there, and the others still run. Ends with 2 where there is no device,
+# with 1 where a step failed. PYTHON chooses the interpreter, which needs the extras train and test; nvcc,
 # CMake and Ninja build the core, compute-sanitizer looks for wrong accesses and races.
 #
 # REHEARSE=1 goes through it with the emulated device and small scenes, on any machine: to see that
@@ -88,11 +88,13 @@ with() {  # with PACKAGE COMMAND…: in which avatar_rt is that one
 
 # shellcheck disable=SC2329  # called by step
 sanitized() {  # sanitized TOOL: every kernel on small scenes
-  if ! command -v compute-sanitizer >/dev/null; then
-    echo "compute-sanitizer is not on the PATH (it comes with CUDA)" >&2
+  local sanitizer toolkit=/usr/local/cuda
+  sanitizer=$(PATH=$PATH:$toolkit/bin:$toolkit/compute-sanitizer command -v compute-sanitizer)
+  if [ -z "$sanitizer" ]; then
+    echo "compute-sanitizer is neither on the PATH nor in /usr/local/cuda; it comes with CUDA" >&2
     return 127
   fi
-  with proof-core compute-sanitizer --tool "$1" --error-exitcode 9 \
+  with proof-core "$sanitizer" --tool "$1" --error-exitcode 9 \
     "$python" -m tests.cuda.short_run
 }
 
