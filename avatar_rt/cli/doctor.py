@@ -20,13 +20,15 @@ from avatar_rt.config import cache_dir
 from avatar_rt.errors import AvatarRtError
 
 Level = Literal["ok", "optional", "problem"]
+_PROCESSOR = "not needed: the processor renders"
 _WITHOUT_CUDA = (
-    ("driver", "not needed: the processor renders; an NVIDIA device needs a newer driver"),
-    ("nvcc", "not needed: the processor renders; docs/cuda.md says how to build it"),
-    ("built", "not needed: the processor renders; docs/cuda.md says how to build it"),
-    ("", "not needed: the processor renders"),
+    ("no device", _PROCESSOR),
+    ("cannot be used", f"{_PROCESSOR}; docs/cuda.md says how to compile for other devices"),
+    ("driver", f"{_PROCESSOR}; an NVIDIA device needs a newer driver"),
+    ("built", f"{_PROCESSOR}; docs/cuda.md says how to build it"),
+    ("", _PROCESSOR),
 )
-"""What to do, by the first word that cuda_status() holds."""
+"""What to do, by the first of these words that cuda_status() holds."""
 
 
 @dataclass(frozen=True, slots=True)

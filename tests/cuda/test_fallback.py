@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 from collections.abc import Callable
@@ -14,10 +15,14 @@ import pytest
 from avatar_rt import _core
 from avatar_rt.avatar import Avatar
 from avatar_rt.cli.main import main
+from avatar_rt.clock import monotonic
 from avatar_rt.device import CUDA
 from avatar_rt.errors import BackendError
+from avatar_rt.outputs.encoder import VideoSettings
+from avatar_rt.outputs.track import VideoTrack
 from avatar_rt.pipeline import Pipeline
 from avatar_rt.render import Renderer
+from avatar_rt.server.scene import Scene
 from avatar_rt.types import Camera, FaceParams
 from tests.cuda.devices import needs_emulator
 from tests.factory import small_avatar
@@ -262,6 +267,28 @@ def test_a_pipeline_goes_on(egg: Avatar, emulate: Emulate) -> None:
     pipeline.close()
 
 
+async def test_a_stream_goes_on(
+    egg: Avatar, emulate: Emulate, caplog: pytest.LogCaptureFixture
+) -> None:
+    loop = asyncio.get_running_loop()
+    scene = Scene(Renderer(egg), VideoSettings(64, 64, 60), (1, 1, 1), monotonic(), loop)
+    track = VideoTrack()
+    try:
+        scene.own_view("h264", scene.camera()).show(track)
+        async with asyncio.timeout(30):
+            first = [await track.recv() for _ in range(5)]
+            assert drawn_by(scene.renderer) == ["cuda"]
+            emulate(fail_after=0)
+            then = [await track.recv() for _ in range(20)]
+        assert drawn_by(scene.renderer) == ["cpu"]
+        assert scene.failure is None
+        assert len({packet.pts for packet in (*first, *then)}) == 25
+        assert len(caplog.records) == len(warnings(caplog)) == 1, "and no picture was given up"
+    finally:
+        track.stop()
+        await loop.run_in_executor(None, scene.close)
+
+
 def doctor(capsys: pytest.CaptureFixture[str]) -> tuple[dict[str, str], dict[str, object]]:
     """What it says of CUDA: the finding, and the facts for programs."""
     main(["doctor", "--json"])
@@ -292,6 +319,7 @@ def test_doctor_says_why_not(
     assert found["level"] == "optional"
     assert words in found["found"]
     assert "the processor renders" in found["advice"]
+    assert ("newer driver" in found["advice"]) == ("driver" in how)
     assert (facts["devices"] == []) == ("memory" not in how)
 
 

@@ -30,9 +30,9 @@ def _orders(backend: str, count: int = 5) -> Orders:
 def test_together_draws_what_each_draws_alone(format: PixelFormat) -> None:
     orders = _orders("cuda")
     for quality in ("exact", "fast"):
-        together = render_together(orders, format=format, quality=quality)  # type: ignore[arg-type]
+        together = render_together(orders, format=format, quality=quality)
         for (renderer, params, camera), frame in zip(orders, together, strict=True):
-            alone = renderer.render(params, camera, format=format, quality=quality)  # type: ignore[arg-type]
+            alone = renderer.render(params, camera, format=format, quality=quality)
             np.testing.assert_array_equal(frame.pixels, alone.pixels)
 
 
