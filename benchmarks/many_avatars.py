@@ -4,7 +4,7 @@
 
 Every avatar is a made-up head of its own seed and moves by itself. A tick draws NV12, as encoders
 take it, into the processor's memory: one avatar after the other; by a few threads, each with its
-own avatars; and in one call, where this version has avatar_rt.render.render_together.
+own avatars; and in one call of render_together, which a CUDA device takes as one launch.
 """
 
 from __future__ import annotations
@@ -15,24 +15,24 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
-from typing import Any, cast
 
 import numpy as np
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from avatar_rt import _core, render
+from avatar_rt import _core
 from avatar_rt.measure import machine, moving_faces
 from avatar_rt.render import Renderer
 from avatar_rt.synthetic import synthetic_head
+from avatar_rt.together import render_together
 from avatar_rt.types import Backend, Camera, FaceParams, Frame, Quality
 
 WANTED = 60.0
 """Pictures a second of each avatar."""
 THREADS = 4
 WARM_UP = 3
-Order = tuple[Renderer, FaceParams, Camera]
+Order = tuple[Renderer, FaceParams, Camera | None]
 Tick = Callable[[list[Order]], list[Frame]]
 
 
@@ -81,12 +81,9 @@ def by_threads(quality: Quality, pool: ThreadPoolExecutor, threads: int) -> Tick
     return tick
 
 
-def together(quality: Quality) -> Tick | None:
-    """All in one call; None where this version has none for that."""
-    call: Any = getattr(render, "render_together", None)
-    if call is None:
-        return None
-    return lambda orders: cast(list[Frame], call(orders, format="nv12", quality=quality))
+def together(quality: Quality) -> Tick:
+    """All in one call."""
+    return lambda orders: render_together(orders, format="nv12", quality=quality)
 
 
 def _free() -> int | None:
@@ -128,8 +125,7 @@ def measure(
             "threads": by_threads(quality, pool, threads),
             "together": together(quality),
         }
-        known = {name: tick for name, tick in ways.items() if tick is not None}
-        for name, draw in known.items():
+        for name, draw in ways.items():
             for k in range(WARM_UP):
                 draw(orders(k))
             after = _free()
@@ -139,7 +135,7 @@ def measure(
                 begin = time.perf_counter()
                 draw(todo)
                 seconds.append(time.perf_counter() - begin)
-                step(0.6 / ticks / len(known))
+                step(0.6 / ticks / len(ways))
             rate = ticks / sum(seconds)
             used = None
             if on_device and before is not None and after is not None:

@@ -21,6 +21,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "device": BASE,
     "picture": BASE,
     "render": BASE | {"head", "avatar", "device", "picture"},
+    "together": BASE | {"render"},
     "audio": BASE,
     "drivers": BASE | {"head", "face", "audio"},
     "synthetic": BASE | {"head", "avatar"},

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import json
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import numpy as np
 import pytest
 
-from avatar_rt import render
 from avatar_rt.measure import moving_faces
 from avatar_rt.render import Renderer
 from avatar_rt.synthetic import synthetic_head
-from avatar_rt.types import Frame
 from benchmarks import many_avatars
 
 
@@ -23,23 +20,15 @@ def orders(count: int) -> list[many_avatars.Order]:
     return [(r, f, r.camera(width=32, height=24)) for r, f in zip(renderers, faces, strict=True)]
 
 
-def test_all_ways_draw_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_ways_draw_the_same() -> None:
     todo = orders(5)
-    alone = many_avatars.one_by_one("exact")
+    alone = many_avatars.one_by_one("exact")(todo)
     with ThreadPoolExecutor(2) as pool:
-        found = many_avatars.by_threads("exact", pool, 2)(todo)
-    for a, b in zip(alone(todo), found, strict=True):
-        np.testing.assert_array_equal(a.pixels, b.pixels)
-        assert a.format == "nv12"
-
-    def call(asked: list[many_avatars.Order], **options: Any) -> list[Frame]:
-        assert options == {"format": "nv12", "quality": "exact"}
-        return alone(asked)
-
-    monkeypatch.setattr(render, "render_together", call, raising=False)
-    tick = many_avatars.together("exact")
-    assert tick is not None
-    assert len(tick(todo)) == 5
+        ways = [many_avatars.by_threads("exact", pool, 2), many_avatars.together("exact")]
+        for found in (way(todo) for way in ways):
+            for a, b in zip(alone, found, strict=True):
+                np.testing.assert_array_equal(a.pixels, b.pixels)
+                assert a.format == b.format == "nv12"
 
 
 def test_results_say_what_was_drawn() -> None:
@@ -47,7 +36,7 @@ def test_results_say_what_was_drawn() -> None:
     found = many_avatars.measure(
         3, 100, size=16, ticks=4, backend="cpu", threads=2, step=shares.append
     )
-    assert [r.way for r in found][:2] == ["one by one", "threads"]
+    assert [r.way for r in found] == ["one by one", "threads", "together"]
     assert sum(shares) == pytest.approx(1)
     for r in found:
         assert (r.avatars, r.gaussians, r.backend, r.device) == (3, 100, "cpu", None)
