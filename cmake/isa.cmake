@@ -20,8 +20,10 @@ function(avatar_rt_add_stages name)
   set(AVATAR_RT_ISAS ${AVATAR_RT_ISAS} AVATAR_RT_WITH_${upper} PARENT_SCOPE)
 endfunction()
 
+option(AVATAR_RT_BASELINE_ONLY "Leave out what only newer processors run (quicker to build)" OFF)
+
 avatar_rt_add_stages(baseline)
-if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64|amd64)$")
+if(NOT AVATAR_RT_BASELINE_ONLY AND CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64|amd64)$")
   set(avx2 -mavx2 -mfma -mbmi -mbmi2 -mlzcnt -mpopcnt -mtune=generic)
   set(avx512 ${avx2} -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vbmi -mavx512vbmi2
              -mprefer-vector-width=512)

@@ -29,7 +29,7 @@ for file in avatar_rt/*; do
   esac
 done
 BUILD_DIR=$root/build OUT_DIR=$package scripts/build_native.sh -DAVATAR_RT_CUDA=EMULATED \
-  "${options[@]}"
+  -DAVATAR_RT_BASELINE_ONLY=ON "${options[@]}"
 cmake --build "$root/build" --target emulator_selftest
 
 # No folder of the tree may come before the emulated package: not the one that Python runs in, nor
