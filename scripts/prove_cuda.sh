@@ -5,8 +5,8 @@
 #
 # FOLDER gets what each step printed (STEP.json or STEP.txt, STEP.log) and report.md, a summary. A
 # step that fails is named there, and the others still run. Ends with 2 where there is no device,
-# with 1 where a step failed. PYTHON chooses the interpreter, which needs the extras train and test; nvcc,
-# CMake and Ninja build the core, compute-sanitizer looks for wrong accesses and races.
+# with 1 where a step failed. PYTHON chooses the interpreter, which needs the extras train and test;
+# nvcc, CMake and Ninja build the core, compute-sanitizer looks for wrong accesses and races.
 #
 # REHEARSE=1 goes through it with the emulated device and small scenes, on any machine: to see that
 # the script works. Its times mean nothing, and what needs a real device fails.
