@@ -23,6 +23,7 @@
 namespace avatar_rt::cuda {
 
 inline constexpr int kSide = 16;                 // pixels; a tile is kSide × kSide
+inline int tiles_across(int pixels) { return (pixels + kSide - 1) / kSide; }
 inline constexpr int kThreads = kSide * kSide;   // of every block
 inline constexpr int kWarp = 32;
 inline constexpr unsigned kAll = 0xffffffffu;    // lanes of a warp

@@ -28,8 +28,6 @@ Target target_of(PixelFormat format) {
   return Target::rgba_float;
 }
 
-int tiles_across(int pixels) { return (pixels + kSide - 1) / kSide; }
-
 void fill(const Resident& avatar, const PoseView& pose, Plan& plan, int face, float* floats) {
   const PackedAvatar& packed = avatar.packed();
   const auto expressions = static_cast<std::size_t>(packed.expression_count);

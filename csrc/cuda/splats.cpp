@@ -1,65 +1,17 @@
 // Views of plain arrays on a device: splat() and the way back.
 #include <algorithm>
 #include <cmath>
-#include <mutex>
 #include <stdexcept>
 #include <utility>
 #include <vector>
 
 #include "core/canvas.h"
 #include "cuda/kernels.h"
-#include "cuda/plan.h"
 #include "cuda/register.h"
+#include "cuda/workspaces.h"
 
 namespace avatar_rt::cuda {
 namespace {
-
-// What one batch takes on a device, kept for the next.
-struct Workspace {
-  explicit Workspace(int device_) : device(device_), recorder(make_stream()) {}
-
-  int device;
-  Stream recorder;
-  std::unique_ptr<Plan> plan;
-  Memory<float> shaded, sums;
-  Memory<double> totals;
-  Pinned<double> totals_read;
-};
-
-// Idle ones. Never destroyed: CUDA may be gone before a static's end.
-class Workspaces {
- public:
-  static Workspaces& all() {
-    static Workspaces* const own = new Workspaces;
-    return *own;
-  }
-
-  // Best one with a plan for that shape.
-  std::unique_ptr<Workspace> take(int device, const Shape& shape) {
-    const std::lock_guard lock(mutex_);
-    const auto fits = [&](const auto& w) {
-      return w->device == device && w->plan != nullptr && w->plan->shape() == shape;
-    };
-    const auto found = std::find_if(idle_.begin(), idle_.end(), fits);
-    if (found == idle_.end()) return std::make_unique<Workspace>(device);
-    std::unique_ptr<Workspace> out = std::move(*found);
-    idle_.erase(found);
-    return out;
-  }
-
-  void give_back(std::unique_ptr<Workspace> workspace) {
-    const std::lock_guard lock(mutex_);
-    if (idle_.size() == kMostIdle) idle_.erase(idle_.begin());
-    idle_.push_back(std::move(workspace));
-  }
-
- private:
-  static constexpr std::size_t kMostIdle = 4;
-  std::mutex mutex_;
-  std::vector<std::unique_ptr<Workspace>> idle_;
-};
-
-int tiles_across(int pixels) { return (pixels + kSide - 1) / kSide; }
 
 class DeviceSplats final : public Splats {
  public:
