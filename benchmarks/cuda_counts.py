@@ -85,7 +85,7 @@ class Counts:
 
 
 def project(scene: Posed, camera: Camera, alpha_min: float) -> Splats:
-    """Posed Gaussians on the screen: csrc/math/project.h and `settle` of csrc/cuda/project.cu."""
+    """Posed Gaussians on the screen: csrc/math/project.h and `settle` of csrc/cuda/settle.h."""
     R, t = camera.viewmat[:3, :3], camera.viewmat[:3, 3]
     fx, fy, cx, cy = (camera.K[k] for k in ((0, 0), (1, 1), (0, 2), (1, 2)))
     m = scene.means.astype(np.float64) @ R.T + t

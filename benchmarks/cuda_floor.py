@@ -62,16 +62,17 @@ GPUS = {
 # straight code all branches count, also those that a frame does not take.
 PREPARE, PER_DELTA, PER_INFLUENCE = 162, 27, 37
 PROJECT, ENTER, PER_TEST_ROUND = 947, 374, 124
-BLEND, PER_BATCH, PER_CHUNK, PER_STEP = 365, 69, 66, 26
+BLEND, PER_BATCH, PER_CHUNK, PER_STEP = 364, 69, 72, 26
 # Cycles for which the shared memory's way back to the registers is busy in a step: it carries one
 # register a cycle, two where all lanes read the same address, and a step reads ten.
 STEP_SHARED = 5
 
 # Cycles that one warp waits, taken to be: 200 for what lies in the L2, 20 for shared memory, 4 for
 # arithmetic and 18 for what the special units do. A step waits for shared memory once, for the
-# special units three times (two to find the next bit) and for 11 results.
+# special units three times (two to find the next bit) and for 11 results; the second step of a pair
+# does so meanwhile, and adds 6 results.
 L2_WAIT = 200
-STEP_WAIT = 20 + 3 * 18 + 11 * 4
+STEP_WAIT = (20 + 3 * 18 + 11 * 4 + 6 * 4) / 2
 CHUNK_WAIT = 20 + 30 * 4
 BATCH_WAIT = 2 * L2_WAIT + 200
 PROJECT_WAIT = 6 * L2_WAIT + 200 * 4

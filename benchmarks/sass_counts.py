@@ -20,7 +20,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 CUDA = Path(__file__).resolve().parents[1] / "csrc" / "cuda"
-FILES = ("skin", "project", "enter", "blend", "blend_adjoint", "project_adjoint")
+FILES = (
+    "skin", "project_rig", "project_array", "enter", "blend", "blend_adjoint", "project_adjoint"
+)  # fmt: skip
 _INSTRUCTION = re.compile(r"^\s*/\*([0-9a-f]+)\*/\s+(?:@!?U?P\w+\s+)?([A-Z][A-Z0-9_.]*)(.*)")
 _LABEL = re.compile(r"^(\.L_x_\d+):")
 _TARGET = re.compile(r"`\((\.L_x_\d+)\)")

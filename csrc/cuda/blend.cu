@@ -39,7 +39,10 @@ __device__ __forceinline__ Blended<kMost> blended(const Batch& batch, const View
   walk(job, batch.splats, entries, job.first_tile + own.first, pixel, color_of,
        [&] { return here && out.T > opaque; },
        [&](const Staged& s) {
-         const float weight = scalar::alpha_at(at_pixel(s, x, y).power, log2_alpha_min) * out.T;
+         return scalar::alpha_at(at_pixel(s, x, y).power, log2_alpha_min);
+       },
+       [&](const Staged& s, float alpha) {
+         const float weight = alpha * out.T;
          out.T -= weight;
          if constexpr (kMost == 3) {
            out.sums[0] += weight * s.color.x;

@@ -20,6 +20,7 @@ struct Way {
 template <int kMost>
 __device__ void begin(const ViewJob& job, const Pixel& pixel, bool here, Way<kMost>& way) {
   const PictureAdjoint& a = job.adjoint;
+  double* const totals = global(a.totals);
   const int channels = job.arrays.channels;
   float end = 0;
   if (here) {
@@ -35,10 +36,10 @@ __device__ void begin(const ViewJob& job, const Pixel& pixel, bool here, Way<kMo
   for (int c = 0; c < kMost; ++c) {
     if (c >= channels) break;
     const float sum = warp_sum(end * way.gradient[c]);
-    if (lane_of() == 0) atomicAdd(a.totals + c, static_cast<double>(sum));
+    if (lane_of() == 0) atomicAdd(totals + c, static_cast<double>(sum));
   }
   const float finite = warp_sum(0 * way.behind);
-  if (lane_of() == 0 && !(finite == 0)) atomicAdd(a.totals + channels, static_cast<double>(finite));
+  if (lane_of() == 0 && !(finite == 0)) atomicAdd(totals + channels, static_cast<double>(finite));
 }
 
 // Adds a warp's sums to those of a Gaussian.
@@ -73,7 +74,7 @@ __device__ __forceinline__ void go_back(const Batch& batch, const ViewJob& job,
   const bool here = pixel.x < job.width && pixel.y < job.height;
   const int channels = job.arrays.channels, stride = sum_count(channels);
   const float log2_alpha_min = job.log2_alpha_min, opaque = job.transmittance_min;
-  float* const sums = job.adjoint.sums;
+  float* const sums = global(job.adjoint.sums);
   Way<kMost> way;
   begin(job, pixel, here, way);
   const float x = static_cast<float>(pixel.x) + 0.5f, y = static_cast<float>(pixel.y) + 0.5f;
@@ -85,9 +86,9 @@ __device__ __forceinline__ void go_back(const Batch& batch, const ViewJob& job,
   };
   walk(job, batch.splats, entries, job.first_tile + own.first, pixel, color_of,
        [&] { return here && way.T > opaque; },
-       [&](const Staged& s) {
+       [&](const Staged& s) { return at_pixel(s, x, y); },
+       [&](const Staged& s, const At& at) {
          const std::size_t number = __float_as_uint(s.color.w);
-         const At at = at_pixel(s, x, y);
          const float alpha = scalar::alpha_at(at.power, log2_alpha_min);
          const float weight = here ? alpha * way.T : 0;
          if (__ballot_sync(kAll, weight > 0) == 0) return;

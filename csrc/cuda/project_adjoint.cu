@@ -111,7 +111,7 @@ __global__ void __launch_bounds__(kThreads)
   if (row < static_cast<std::size_t>(args.gaussians.count)) go_back(args, shade, row, camera);
   for (int k = 0; k < kCameraSums; ++k) {
     const float sum = warp_sum(camera[k]);
-    if (lane_of() == 0 && sum != 0) atomicAdd(args.camera + k, static_cast<double>(sum));
+    if (lane_of() == 0 && sum != 0) atomicAdd(global(args.camera) + k, static_cast<double>(sum));
   }
 }
 

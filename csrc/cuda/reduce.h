@@ -1,4 +1,4 @@
-// Sums and maxima over a warp.
+// Sums and maxima over a warp, and sums in memory.
 #pragma once
 
 #include "cuda/cover.h"
@@ -19,6 +19,16 @@ __device__ __forceinline__ std::uint32_t warp_max(std::uint32_t value) {
     value = other > value ? other : value;
   }
   return value;
+}
+
+// The same pointer, known to point to global memory: additions to what might also be shared memory
+// take twice the code.
+template <class T>
+__device__ __forceinline__ T* global(T* data) {
+#if defined(__CUDA_ARCH__)
+  __builtin_assume(__isGlobal(data));
+#endif
+  return data;
 }
 
 inline constexpr int kFolded = 8;

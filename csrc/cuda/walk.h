@@ -69,13 +69,15 @@ __device__ __forceinline__ bool touches_patch(const Staged& s, const Pixel& p,
          reach_of(s.rest.y, log2_alpha_min);
 }
 
-// step(staged) for each splat that touches the calling warp's patch, as long as open() holds in one
-// of its lanes; color(splat) brings a splat's Staged::color. All threads of a block call it.
-template <class Key, class Color, class Open, class Step>
+// For each splat that touches the calling warp's patch, as long as open() holds in one of its lanes:
+// step(staged, look(staged)). Looking changes nothing, and is done for two splats at once: what one
+// of them waits for, the other fills. color(splat) brings a splat's Staged::color. All threads of a
+// block call it.
+template <class Key, class Color, class Open, class Look, class Step>
 __device__ __forceinline__ void walk(const ViewJob& job, const ScreenSplat* splats,
                                      const Entries<Key>& entries, std::uint32_t tile,
                                      const Pixel& pixel, const Color& color, const Open& open,
-                                     const Step& step) {
+                                     const Look& look, const Step& step) {
   __shared__ Staged staged[kThreads];
   __shared__ std::uint32_t range[2];
   const int warp = static_cast<int>(threadIdx.x) / kWarp;
@@ -105,8 +107,23 @@ __device__ __forceinline__ void walk(const ViewJob& job, const ScreenSplat* spla
     for (int k = 0; k < count && !done; k += kWarp) {
       const int own = k + lane_of();
       const bool touches = own < count && touches_patch(staged[own], pixel, log2_alpha_min);
-      for (unsigned todo = __ballot_sync(kAll, touches); todo != 0; todo &= todo - 1) {
-        step(staged[k + __ffs(static_cast<int>(todo)) - 1]);
+      unsigned todo = __ballot_sync(kAll, touches);
+      const auto next = [&]() -> const Staged& {
+        const int number = __ffs(static_cast<int>(todo)) - 1;
+        todo &= todo - 1;
+        return staged[k + number];
+      };
+      if (__popc(todo) % 2 != 0) {
+        const Staged& s = next();
+        step(s, look(s));
+      }
+      while (todo != 0) {
+        const Staged& a = next();
+        const Staged& b = next();
+        const auto at_a = look(a);
+        const auto at_b = look(b);
+        step(a, at_a);
+        step(b, at_b);
       }
       done = __ballot_sync(kAll, open()) == 0;
     }
