@@ -381,6 +381,10 @@ class AvatarCore:
 
     @property
     def backend(self) -> Literal["cpu", "cuda"]: ...
+    @property
+    def device(self) -> int:
+        """The CUDA device's number, where one draws."""
+
     def fall_back(self, threads: int) -> None:
         """From now on the processor draws this avatar, with as many threads."""
 

@@ -31,7 +31,8 @@ def render_together(
         renderer._shot(params, camera, background, format, quality)
         for renderer, params, camera in orders
     ]
-    if len(orders) > 1 and all(drawer.reason is None for drawer in drawers):
+    by_cuda = all(drawer.reason is None for drawer in drawers)
+    if len(orders) > 1 and by_cuda and len({drawer.core.device for drawer in drawers}) == 1:
         try:
             drawn = _core.render_together([drawer.core for drawer in drawers], shots)
         except ValueError as error:

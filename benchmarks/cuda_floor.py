@@ -86,6 +86,8 @@ NODE = 1.3e-6
 LAUNCH = 10e-6
 """From the call that launches the graph to its first node, and from its last to the caller."""
 
+DEPTH_BITS = 18
+"""csrc/cuda/jobs.h."""
 SORT_DIGIT, SORT_TILE = 8, 384 * 23
 """cub::DeviceRadixSort on sm_90, keys and values of 4 bytes: bits a pass, and entries a block."""
 
@@ -190,8 +192,7 @@ def stages(
     C = capacity_for(N, E)
     tiles = len(counts.entries_of_tile)
     bits = tile_bits(tiles)
-    short = 32 - bits >= 16
-    key, passes = (4, 4) if short else (8, -(-(32 + bits) // SORT_DIGIT))
+    key, passes = 4 if bits + DEPTH_BITS <= 32 else 8, -(-(bits + DEPTH_BITS) // SORT_DIGIT)
     deltas, influences, most_deltas, most_influences = packed(rig)
     harmonics = g.colors.ndim == 3 and g.colors.shape[1] > 1
     color = 6 * g.colors.shape[1] if harmonics else 16

@@ -53,7 +53,7 @@ class TorchMemory:
 
     def zeros(self, *shape: int) -> Any:
         """See Memory."""
-        return torch.zeros(shape, device=self._device)
+        return torch.zeros(shape, dtype=torch.float32, device=self._device)
 
     def take(self, array: Any) -> Tensor:
         """See Memory."""

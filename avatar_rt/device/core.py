@@ -92,13 +92,14 @@ class SafeCore:
         _LOG.warning("CUDA cannot draw this avatar, the processor does: %s", error)
 
     def _leave_device(self, error: _core.DeviceError) -> None:
-        """The device cannot draw: for lack of memory, which others may have enough of, or not any
-        more."""
-        if not isinstance(error, _core.DeviceMemoryError):
+        """The device cannot draw this, for lack of memory, say, which others may have enough of; or
+        nothing any more."""
+        broken = _core.cuda_status() != "available"
+        if broken:
             CUDA.failed(str(error))
         if not self._may_fall_back:
             raise BackendError(f"backend 'cuda' failed: {error}; {_INSTEAD}") from error
-        if isinstance(error, _core.DeviceMemoryError):
+        if not broken:
             self._unmade(error)
         else:
             CUDA.warn()

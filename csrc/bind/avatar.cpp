@@ -102,6 +102,7 @@ class AvatarCore {
     py::gil_scoped_release release;
     auto packed = pack_avatar(head.view, bound);
     on_device_ = backend == "cuda";
+    device_ = device;
     avatar_ = on_device_ ? cuda::make_avatar(std::move(packed), device)
                          : make_avatar(std::move(packed), thread_total);
   }
@@ -290,10 +291,12 @@ class AvatarCore {
   std::unique_ptr<AvatarCore> twin(std::optional<int> threads) const {
     auto avatar = threads ? avatar_->on_cpu(thread_count(*threads)) : avatar_->twin();
     std::unique_ptr<AvatarCore> other(new AvatarCore(std::move(avatar), on_device_ && !threads));
+    other->device_ = device_;
     other->haste_ = haste_;
     return other;
   }
 
+  int device() const { return device_; }
   const char* backend() const { return on_device_ ? "cuda" : "cpu"; }
 
   // From now on the processor draws it.
@@ -370,6 +373,7 @@ class AvatarCore {
 
   std::unique_ptr<Avatar> avatar_;
   bool on_device_ = false;
+  int device_ = 0;
   std::atomic<bool> busy_{false};
   std::int64_t skipped_ = 0;
   int haste_ = 0;
@@ -412,6 +416,7 @@ void register_avatar(py::module_& module) {
              py::arg("shots"));
   type.def("twin", &AvatarCore::twin, py::arg("threads") = py::none());
   type.def("fall_back", &AvatarCore::fall_back, py::arg("threads"));
+  type.def_property_readonly("device", &AvatarCore::device);
   type.def_property_readonly("backend", &AvatarCore::backend);
   type.def_property_readonly("skipped", &AvatarCore::skipped);
   type.def_property("haste", &AvatarCore::haste, &AvatarCore::set_haste);

@@ -8,6 +8,8 @@
 namespace avatar_rt::bind {
 namespace {
 
+constexpr const char* kInterface = "__cuda_array_interface__";
+
 py::ssize_t product(const std::vector<py::ssize_t>& shape) {
   py::ssize_t out = 1;
   for (const py::ssize_t length : shape) out *= length;
@@ -21,7 +23,6 @@ std::string shape_text(const std::vector<py::ssize_t>& shape) {
 }  // namespace
 
 DeviceFloats::DeviceFloats(const py::object& value, const char* name) : owner_(value) {
-  constexpr const char* kInterface = "__cuda_array_interface__";
   if (!py::hasattr(value, kInterface)) {
     throw py::value_error(std::string(name) + ": expected a CUDA array of float32");
   }
@@ -33,6 +34,9 @@ DeviceFloats::DeviceFloats(const py::object& value, const char* name) : owner_(v
   shape_ = is["shape"].cast<std::vector<py::ssize_t>>();
   if (is.contains("strides") && !is["strides"].is_none() && size() != 0) {
     const auto strides = is["strides"].cast<std::vector<py::ssize_t>>();
+    if (strides.size() != shape_.size()) {
+      throw py::value_error(std::string(name) + ": has strides of another number of axes");
+    }
     py::ssize_t step = sizeof(float);
     for (std::size_t k = shape_.size(); k-- > 0; step *= shape_[k]) {
       if (shape_[k] != 1 && strides[k] != step) {
@@ -40,11 +44,22 @@ DeviceFloats::DeviceFloats(const py::object& value, const char* name) : owner_(v
       }
     }
   }
-  const auto address = is["data"].cast<std::pair<std::uintptr_t, bool>>().first;
+  if (!py::isinstance<py::tuple>(is["data"])) {
+    throw py::value_error(std::string(name) + ": its interface has no (pointer, read-only) data");
+  }
+  const auto [address, read_only] = is["data"].cast<std::pair<std::uintptr_t, bool>>();
+  if (size() != 0 && (address == 0 || address % alignof(float) != 0)) {
+    throw py::value_error(std::string(name) + ": its memory is null or not aligned");
+  }
   data_ = reinterpret_cast<float*>(address);
+  read_only_ = read_only;
 }
 
 py::ssize_t DeviceFloats::size() const { return product(shape_); }
+
+void DeviceFloats::require_writable(const char* name) const {
+  if (read_only_) throw py::value_error(std::string(name) + ": is read-only");
+}
 
 void DeviceFloats::require_device(int device, const char* name) const {
   if (data_ == nullptr || size() == 0) return;
@@ -72,7 +87,8 @@ DeviceFloats floats_of(const py::object& value, const char* name,
 
 template <>
 py::ssize_t axes_of<DeviceFloats>(const py::object& value) {
-  return py::hasattr(value, "__cuda_array_interface__") ? DeviceFloats(value, "array").ndim() : -1;
+  if (!py::hasattr(value, kInterface)) return -1;
+  return static_cast<py::ssize_t>(py::len(value.attr(kInterface)["shape"]));
 }
 
 CudaFloats::CudaFloats(const py::object& shape_or_array, int device) : device_(device) {

@@ -22,12 +22,14 @@ class DeviceFloats {
   py::ssize_t ndim() const { return static_cast<py::ssize_t>(shape_.size()); }
   py::ssize_t shape(py::ssize_t axis) const { return shape_[static_cast<std::size_t>(axis)]; }
   py::ssize_t size() const;
+  void require_writable(const char* name) const;
   // Raises ValueError where it is not that device's.
   void require_device(int device, const char* name) const;
 
  private:
   py::object owner_;
   float* data_ = nullptr;
+  bool read_only_ = false;
   std::vector<py::ssize_t> shape_;
 };
 

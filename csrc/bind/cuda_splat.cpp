@@ -2,6 +2,7 @@
 #include <pybind11/stl.h>
 
 #include <memory>
+#include <mutex>
 #include <string>
 #include <utility>
 #include <vector>
@@ -49,6 +50,7 @@ class CudaSplats {
     std::vector<DeviceFloats> kept;
     const auto like = [&](const char* name, const Shared<DeviceFloats>& input) {
       kept.push_back(owned(DeviceFloats(gradients[name], name), name));
+      kept.back().require_writable(name);
       if (kept.back().size() != input.array.size()) {
         throw py::value_error(std::string(name) + ": its gradient has another size");
       }
@@ -65,6 +67,7 @@ class CudaSplats {
     g.colors = like("colors", batch_->colors);
     const auto screen = [&](const char* name, std::initializer_list<py::ssize_t> shape) {
       kept.push_back(owned(floats_of<DeviceFloats>(gradients[name], name, shape), name));
+      kept.back().require_writable(name);
       return kept.back().mutable_data();
     };
     g.means2d = screen("means2d", {views, n, 2});
@@ -76,6 +79,7 @@ class CudaSplats {
     g.background = b.background == nullptr ? nullptr : background.data();
     if (views > 0) {
       const py::gil_scoped_release release;
+      const std::lock_guard one_at_a_time(mutex_);
       splats_->backward(shown.data(), alpha.data(), of_images.data(), of_alphas.data(), g);
     }
     py::dict out;
@@ -98,6 +102,7 @@ class CudaSplats {
 
   std::unique_ptr<DeviceBatch> batch_;
   std::unique_ptr<cuda::Splats> splats_;
+  std::mutex mutex_;
   int device_;
 };
 
@@ -120,6 +125,8 @@ std::unique_ptr<CudaSplats> splat_py(
   const auto alpha = floats_of<DeviceFloats>(alphas, "alphas", {b.views, height, width});
   shown.require_device(device, "images");
   alpha.require_device(device, "alphas");
+  shown.require_writable("images");
+  alpha.require_writable("alphas");
   return std::make_unique<CudaSplats>(std::move(batch), device, stream, shown, alpha);
 }
 

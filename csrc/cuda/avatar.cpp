@@ -70,8 +70,12 @@ class DeviceAvatar final : public Avatar {
 
   std::shared_ptr<void> picture_memory(std::size_t bytes) override {
     const OnDevice on(painter_.device());
-    const std::shared_ptr<HostPiece> piece = pages_->take(bytes);
-    return {piece, piece->data()};
+    try {
+      const std::shared_ptr<HostPiece> piece = pages_->take(bytes);
+      return {piece, piece->data()};
+    } catch (const DeviceMemoryError&) {
+      return nullptr;  // who keeps many pictures pins many pages; ordinary ones do as well
+    }
   }
 
   DevicePicture render_on_device(const PoseView& pose, const Shot& shot, PixelFormat format,

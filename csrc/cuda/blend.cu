@@ -90,17 +90,13 @@ __global__ void __launch_bounds__(kThreads)
   write_pixel(job, pixel.x, pixel.y, inside(job, pixel), found.T, found.sums);
 }
 
-template <class Key>
+template <int kMost, class Key>
 __global__ void __launch_bounds__(kThreads)
     blend_floats_kernel(Batch batch, const Work* work, Entries<Key> entries) {
   const Work own = work[blockIdx.x];
   const ViewJob& job = batch.views[own.job];
   const Pixel pixel(job, own.first);
-  if (job.arrays.channels == 3) {
-    write_floats(job, pixel, blended<3>(batch, job, entries, own, pixel));
-  } else {
-    write_floats(job, pixel, blended<kMaxChannels>(batch, job, entries, own, pixel));
-  }
+  write_floats(job, pixel, blended<kMost>(batch, job, entries, own, pixel));
 }
 
 }  // namespace
@@ -112,13 +108,14 @@ void blend(cudaStream_t stream, const Batch& batch, Works work, const Entries<Ke
 
 template <class Key>
 void blend_floats(cudaStream_t stream, const Batch& batch, Works work,
-                  const Entries<Key>& entries) {
-  launch(stream, blend_floats_kernel<Key>, work.count, kThreads, batch, work.data, entries);
+                  const Entries<Key>& entries, int channels) {
+  launch(stream, channels == 3 ? blend_floats_kernel<3, Key> : blend_floats_kernel<kMaxChannels, Key>,
+         work.count, kThreads, batch, work.data, entries);
 }
 
 template void blend(cudaStream_t, const Batch&, Works, const Entries<std::uint32_t>&);
 template void blend(cudaStream_t, const Batch&, Works, const Entries<std::uint64_t>&);
-template void blend_floats(cudaStream_t, const Batch&, Works, const Entries<std::uint32_t>&);
-template void blend_floats(cudaStream_t, const Batch&, Works, const Entries<std::uint64_t>&);
+template void blend_floats(cudaStream_t, const Batch&, Works, const Entries<std::uint32_t>&, int);
+template void blend_floats(cudaStream_t, const Batch&, Works, const Entries<std::uint64_t>&, int);
 
 }  // namespace avatar_rt::cuda

@@ -33,13 +33,21 @@ __device__ void begin(const ViewJob& job, const Pixel& pixel, bool here, Way<kMo
       way.behind += way.gradient[c] * a.image[at * channels + c];
     }
   }
+  __shared__ float block_totals[kMost + 1];
+  if (threadIdx.x <= kMost) block_totals[threadIdx.x] = 0;
+  __syncthreads();
   for (int c = 0; c < kMost; ++c) {
     if (c >= channels) break;
     const float sum = warp_sum(end * way.gradient[c]);
-    if (lane_of() == 0) atomicAdd(totals + c, static_cast<double>(sum));
+    if (lane_of() == 0) atomicAdd(block_totals + c, sum);
   }
   const float finite = warp_sum(0 * way.behind);
-  if (lane_of() == 0 && !(finite == 0)) atomicAdd(totals + channels, static_cast<double>(finite));
+  if (lane_of() == 0) atomicAdd(block_totals + channels, finite);
+  __syncthreads();
+  if (static_cast<int>(threadIdx.x) <= channels) {
+    const double total = block_totals[threadIdx.x];
+    if (!(total == 0)) atomicAdd(totals + threadIdx.x, total);
+  }
 }
 
 // Adds a warp's sums to those of a Gaussian.
@@ -68,8 +76,10 @@ __device__ __forceinline__ void add(const Moments<float>& m, const float (&color
 }
 
 template <int kMost, class Key>
-__device__ __forceinline__ void go_back(const Batch& batch, const ViewJob& job,
-                                        const Entries<Key>& entries, const Work& own) {
+__global__ void __launch_bounds__(kThreads)
+    blend_adjoint_kernel(Batch batch, const Work* work, Entries<Key> entries) {
+  const Work own = work[blockIdx.x];
+  const ViewJob& job = batch.views[own.job];
   const Pixel pixel(job, own.first);
   const bool here = pixel.x < job.width && pixel.y < job.height;
   const int channels = job.arrays.channels, stride = sum_count(channels);
@@ -112,27 +122,19 @@ __device__ __forceinline__ void go_back(const Batch& batch, const ViewJob& job,
        });
 }
 
-template <class Key>
-__global__ void __launch_bounds__(kThreads)
-    blend_adjoint_kernel(Batch batch, const Work* work, Entries<Key> entries) {
-  const Work own = work[blockIdx.x];
-  const ViewJob& job = batch.views[own.job];
-  if (job.arrays.channels == 3) {
-    go_back<3>(batch, job, entries, own);
-  } else {
-    go_back<kMaxChannels>(batch, job, entries, own);
-  }
-}
-
 }  // namespace
 
 template <class Key>
 void blend_adjoint(cudaStream_t stream, const Batch& batch, Works work,
-                   const Entries<Key>& entries) {
-  launch(stream, blend_adjoint_kernel<Key>, work.count, kThreads, batch, work.data, entries);
+                   const Entries<Key>& entries, int channels) {
+  launch(stream,
+         channels == 3 ? blend_adjoint_kernel<3, Key> : blend_adjoint_kernel<kMaxChannels, Key>,
+         work.count, kThreads, batch, work.data, entries);
 }
 
-template void blend_adjoint(cudaStream_t, const Batch&, Works, const Entries<std::uint32_t>&);
-template void blend_adjoint(cudaStream_t, const Batch&, Works, const Entries<std::uint64_t>&);
+template void blend_adjoint(cudaStream_t, const Batch&, Works, const Entries<std::uint32_t>&,
+                            int);
+template void blend_adjoint(cudaStream_t, const Batch&, Works, const Entries<std::uint64_t>&,
+                            int);
 
 }  // namespace avatar_rt::cuda

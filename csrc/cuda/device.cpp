@@ -72,6 +72,7 @@ void copy_to(int device, void* to, const void* from, std::size_t bytes) {
   check(from != nullptr ? cudaMemcpy(to, from, bytes, cudaMemcpyHostToDevice)
                         : cudaMemset(to, 0, bytes),
         "copying to the device");
+  check(cudaStreamSynchronize(nullptr), "copying to the device");  // other streams would not wait
 }
 
 void copy_from(int device, void* to, const void* from, std::size_t bytes) {

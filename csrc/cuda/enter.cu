@@ -26,6 +26,17 @@ __device__ __forceinline__ T sum_up_to(T value) {
   return value;
 }
 
+// What another block may be writing just now. A weak load, of whatever cache, would be made but once.
+__device__ __forceinline__ Word published(const Word* word) {
+#if defined(__CUDA_ARCH__)
+  Word out;
+  asm volatile("ld.relaxed.gpu.global.u64 %0, [%1];" : "=l"(out) : "l"(word) : "memory");
+  return out;
+#else
+  return __ldcv(word);
+#endif
+}
+
 // All entries of the blocks before `ticket`, found by a block's first warp; publishes this one's.
 __device__ Word entries_before(Word* prefixes, std::uint32_t ticket, Word own) {
   const int lane = lane_of();
@@ -38,7 +49,7 @@ __device__ Word entries_before(Word* prefixes, std::uint32_t ticket, Word own) {
       Word word = kFromStart;
       if (block >= 0) {
         do {
-          word = __ldcv(prefixes + block);
+          word = published(prefixes + block);
         } while ((word & 3) == kNothing);  // it has its ticket, so it is on its way
       }
       __syncwarp();
@@ -53,11 +64,10 @@ __device__ Word entries_before(Word* prefixes, std::uint32_t ticket, Word own) {
 }
 
 // The depth's bits, counted from the view's nearest, as far as they fit a key.
-__device__ __forceinline__ std::uint32_t depth_key(const ViewState& state, std::uint32_t depth,
-                                                   int bits) {
+__device__ __forceinline__ std::uint32_t depth_key(const ViewState& state, std::uint32_t depth) {
   const std::uint32_t nearest = ~state.inverted_nearest;
   const int needed = kWarp - __clz(static_cast<int>(state.farthest - nearest));
-  return (depth - nearest) >> (needed > bits ? needed - bits : 0);
+  return (depth - nearest) >> (needed > kDepthBits ? needed - kDepthBits : 0);
 }
 
 // Where a splat's entries go, and what they say.
@@ -105,7 +115,7 @@ __global__ void __launch_bounds__(kThreads)
   Cover cover{};
   if (footing.count != 0) {
     cover = cover_of(batch.splats[splat], job.log2_alpha_min, footing);
-    row.depth = depth_key(batch.states[own.job], footing.depth, entries.depth_bits);
+    row.depth = depth_key(batch.states[own.job], footing.depth);
   }
   for_tiles(cover, row, [&](const Row& r, int column, int line, std::uint32_t number) {
     const Word at = r.first + number;
@@ -113,7 +123,7 @@ __global__ void __launch_bounds__(kThreads)
     if (number >= r.count || at >= entries.capacity) return;
     const std::uint32_t tile =
         job.first_tile + static_cast<std::uint32_t>((line - job.top_row) * job.columns + column);
-    entries.keys[at] = static_cast<Key>(tile) << entries.depth_bits | r.depth;
+    entries.keys[at] = static_cast<Key>(tile) << kDepthBits | r.depth;
     entries.values[at] = r.splat;
   });
 }

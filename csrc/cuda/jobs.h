@@ -105,13 +105,16 @@ struct alignas(16) Counters {
   std::uint32_t tickets;           // blocks of `enter` that have begun
 };
 
+// Of a key: as many whatever the batch, so that a view is the same in any. Depths that are told apart
+// no further stay in the order of Gaussians.
+inline constexpr int kDepthBits = 18;
+
 // Where keys and values are: a key is a tile in its upper bits, a depth in its lower ones.
 template <class Key>
 struct Entries {
   Key* keys;
   std::uint32_t* values;           // which splat of the batch
   std::uint32_t capacity;
-  int depth_bits;
 };
 
 // How a batch's jobs lie on the device.

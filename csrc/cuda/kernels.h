@@ -38,18 +38,18 @@ template <class Key>
 void sort(cudaStream_t stream, void* temporary, std::size_t bytes, const Entries<Key>& from,
           const Entries<Key>& to, int bits);
 
-// Of sorted entries: an avatar's views, and those of arrays.
+// Of sorted entries: avatars' views, and those of arrays, which all have as many channels.
 template <class Key>
 void blend(cudaStream_t stream, const Batch& batch, Works work, const Entries<Key>& entries);
 template <class Key>
 void blend_floats(cudaStream_t stream, const Batch& batch, Works work,
-                  const Entries<Key>& entries);
+                  const Entries<Key>& entries, int channels);
 
 
 // The way back of blend_floats(), of entries that are sorted still.
 template <class Key>
 void blend_adjoint(cudaStream_t stream, const Batch& batch, Works work,
-                   const Entries<Key>& entries);
+                   const Entries<Key>& entries, int channels);
 
 // Colours of plain arrays by harmonics.
 void shade(cudaStream_t stream, const ShadeArgs& args, std::int64_t count);

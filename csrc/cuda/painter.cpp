@@ -101,7 +101,7 @@ Plan& Painter::plan_for(const Shape& shape) {
   if (plans_.size() == kMostPlans) plans_.erase(plans_.begin());
   std::uint64_t gaussians = 0;
   for (const Shape::View& v : shape.views) gaussians += static_cast<std::uint64_t>(v.gaussians);
-  plans_.push_back(make_plan(shape, roomy(3 * gaussians), stream()));
+  add_plan(shape, roomy(3 * gaussians));
   return *plans_.back();
 }
 
@@ -133,7 +133,18 @@ Plan& Painter::filled(const std::vector<FaceOrder>& faces, const Views& views) {
 void Painter::replace(const Plan& plan, std::uint64_t entries) {
   const Shape shape = plan.shape();
   plans_.pop_back();  // first, so that its memory is there to be had
-  plans_.push_back(make_plan(shape, roomy(entries), stream()));
+  add_plan(shape, roomy(entries));
+}
+
+// Where memory ends, those of other shapes make room.
+void Painter::add_plan(const Shape& shape, std::uint32_t capacity) {
+  try {
+    plans_.push_back(make_plan(shape, capacity, stream()));
+  } catch (const DeviceMemoryError&) {
+    if (plans_.empty()) throw;
+    plans_.clear();
+    plans_.push_back(make_plan(shape, capacity, stream()));
+  }
 }
 
 // Of views with too many entries for a device's memory, some, or some rows, at a time.
@@ -148,7 +159,9 @@ void Painter::draw_parts(const std::vector<FaceOrder>& faces, Views& views) {
   }
   ViewOrder& view = views[0];
   const int middle = (view.top_row + view.bottom_row) / 2;
-  if (middle == view.top_row) throw DeviceError("CUDA: one row of tiles has too many Gaussians");
+  if (middle == view.top_row) {
+    throw DeviceMemoryError("CUDA: one row of tiles has more Gaussians than there is room for");
+  }
   for (const auto& [top, bottom] : {std::pair{view.top_row, middle}, {middle, view.bottom_row}}) {
     Views part = {view};
     part[0].top_row = top;
@@ -160,6 +173,15 @@ void Painter::draw_parts(const std::vector<FaceOrder>& faces, Views& views) {
 
 void Painter::draw(const std::vector<FaceOrder>& faces, Views& views) {
   const OnDevice on(device_);
+  try {
+    draw_whole(faces, views);
+  } catch (const DeviceMemoryError&) {
+    if (views.size() < 2) throw;
+    draw_parts(faces, views);
+  }
+}
+
+void Painter::draw_whole(const std::vector<FaceOrder>& faces, Views& views) {
   for (;;) {
     Plan& plan = filled(faces, views);
     plan.launch(stream());
@@ -182,8 +204,7 @@ void Painter::draw(const std::vector<FaceOrder>& faces, Views& views) {
         views[k].skipped = plan.skipped(static_cast<int>(k));
       }
     }
-    // sorting takes as long as there is room
-    if (!whole || plan.capacity() / 2 > roomy(entries)) replace(plan, entries);
+    if (!whole || plan.is_too_roomy()) replace(plan, entries);
     if (whole) return;
   }
 }

@@ -51,6 +51,8 @@ class Painter {
   Plan& plan_for(const Shape& shape);
   Plan& filled(const std::vector<FaceOrder>& faces, const Views& views);
   void replace(const Plan& plan, std::uint64_t entries);
+  void add_plan(const Shape& shape, std::uint32_t capacity);
+  void draw_whole(const std::vector<FaceOrder>& faces, Views& views);
   void draw_parts(const std::vector<FaceOrder>& faces, Views& views);
   void wait();
 

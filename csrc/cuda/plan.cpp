@@ -40,7 +40,7 @@ class KeyedPlan final : public Plan {
       : Plan(shape, capacity) {
     for (auto* keys : {&keys_, &sorted_keys_}) keys->reserve(capacity);
     for (auto* values : {&values_, &sorted_values_}) values->reserve(capacity);
-    const int bits = depth_bits(tiles()) + tile_bits(tiles());
+    const int bits = kDepthBits + tile_bits(tiles());
     temporary_.reserve(sort_bytes<Key>(capacity, bits));
     graph_ = recorded(stream, [&] { record(stream, bits); });
   }
@@ -51,27 +51,31 @@ class KeyedPlan final : public Plan {
 
   void launch_adjoint(cudaStream_t stream) override {
     upload(stream);
-    blend_adjoint(stream, batch(), tile_works(), sorted());
+    blend_adjoint(stream, batch(), tile_works(), sorted(), shape().channels);
   }
 
  private:
   void record(cudaStream_t stream, int bits) {
     const Batch on_device = batch();
-    const Entries<Key> entries = {keys_.data(), values_.data(), capacity(), depth_bits(tiles())};
+    const Entries<Key> entries = {keys_.data(), values_.data(), capacity()};
     const Works gaussians = {gaussian_work_.work.data(), gaussian_work_.count};
     upload(stream);
     prepare(stream, on_device, {vertex_work_.work.data(), vertex_work_.count}, counted_.data(),
             zeros_, entries);
-    (shape().arrays ? project_array : project_rig)(stream, on_device, gaussians);
+    (shape().channels != 0 ? project_array : project_rig)(stream, on_device, gaussians);
     enter(stream, on_device, gaussians, entries);
     sort(stream, temporary_.data(), temporary_.size(), entries, sorted(), bits);
-    (shape().arrays ? blend_floats<Key> : blend<Key>)(stream, on_device, tile_works(), sorted());
+    if (shape().channels != 0) {
+      blend_floats(stream, on_device, tile_works(), sorted(), shape().channels);
+    } else {
+      blend(stream, on_device, tile_works(), sorted());
+    }
     download(stream);
   }
 
   Works tile_works() const { return {tile_work_.work.data(), tile_work_.count}; }
   Entries<Key> sorted() const {
-    return {sorted_keys_.data(), sorted_values_.data(), capacity(), depth_bits(tiles())};
+    return {sorted_keys_.data(), sorted_values_.data(), capacity()};
   }
 
   Memory<Key> keys_, sorted_keys_;
@@ -140,6 +144,11 @@ float4* Plan::posed(int face) const {
 
 std::uint32_t Plan::skipped(int view) const {
   return reinterpret_cast<const ViewState*>(report_.data() + 1)[view].skipped;
+}
+
+bool Plan::is_too_roomy() {
+  surplus_ = capacity_ / 2 > roomy(entries()) ? surplus_ + 1 : 0;
+  return surplus_ >= kPatience;
 }
 
 void Plan::upload(cudaStream_t stream) {

@@ -19,7 +19,7 @@ struct Shape {
     int columns, rows;             // tiles that are drawn
     bool operator==(const View&) const = default;
   };
-  bool arrays = false;             // plain arrays, blended to floats; else avatars
+  int channels = 0;                // of plain arrays, blended to floats; 0: avatars
   std::vector<int> vertices;       // of each face
   std::vector<View> views;
   std::size_t floats = 0;          // of all faces' poses
@@ -29,14 +29,12 @@ struct Shape {
 // How many bits of a key are the tile's. One tile more than there are has a number: that of entries
 // which belong to none.
 int tile_bits(std::size_t tiles);
-inline constexpr int kLeastDepthBits = 16;
 // Whether 32 bits are enough for a batch's keys.
-inline bool short_keys(std::size_t tiles) { return 32 - tile_bits(tiles) >= kLeastDepthBits; }
-inline int depth_bits(std::size_t tiles) { return short_keys(tiles) ? 32 - tile_bits(tiles) : 32; }
+inline bool short_keys(std::size_t tiles) { return tile_bits(tiles) + kDepthBits <= 32; }
 
 // Room for that many entries, and for some more of the next frame's.
 std::uint32_t roomy(std::uint64_t entries);
-inline constexpr std::uint64_t kMostEntries = std::uint64_t{1} << 27;  // 2 GiB of memory, 3 if long
+inline constexpr std::uint64_t kMostEntries = std::uint64_t{1} << 27;  // 3 GiB of memory, 5 if long
 
 class Plan {
  public:
@@ -57,6 +55,10 @@ class Plan {
   // Of the last frame, once the stream was waited for.
   std::uint64_t entries() const { return report_.data()->entries; }
   std::uint32_t skipped(int view) const;
+
+  // Whether frames, the last among them, need less than half of the capacity, for which sorting takes
+  // its time. To be asked once a frame: it takes many to be sure, but only one after the first.
+  bool is_too_roomy();
 
   const Shape& shape() const { return shape_; }
   std::uint32_t capacity() const { return capacity_; }
@@ -79,6 +81,8 @@ class Plan {
  private:
   Shape shape_;
   std::uint32_t capacity_;
+  static constexpr int kPatience = 256;
+  int surplus_ = kPatience - 1;    // frames that needed less
   Pinned<std::byte> staging_;
   Memory<std::byte> jobs_;
   std::size_t job_bytes_;

@@ -22,8 +22,7 @@ class Pool : public std::enable_shared_from_this<Pool<Piece>> {
       for (auto& idle : idle_) {
         if (idle->bytes() < bytes || idle->bytes() > 2 * bytes) continue;
         piece = std::move(idle);
-        std::swap(idle, idle_.back());
-        idle_.pop_back();
+        std::erase(idle_, nullptr);
         break;
       }
     }
@@ -38,7 +37,8 @@ class Pool : public std::enable_shared_from_this<Pool<Piece>> {
 
   void give_back(std::unique_ptr<Piece> piece) {
     const std::lock_guard lock(mutex_);
-    if (idle_.size() < kMostIdle) idle_.push_back(std::move(piece));
+    if (idle_.size() == kMostIdle) idle_.erase(idle_.begin());  // the oldest may be of no more use
+    idle_.push_back(std::move(piece));
   }
 
   std::mutex mutex_;

@@ -10,9 +10,9 @@ using scalar::Vec3;
 
 // log2 of an opacity: at most 0, -1000 where it is not positive, NaN or infinity where it is that.
 __device__ float log2_opacity_of(float opacity) {
-  if (!(fabsf(opacity) < 3.4e38f)) return opacity;
-  if (opacity >= 1) return 0;
-  return opacity <= 0 ? -1000 : log2f(opacity);
+  if (opacity >= 1) return opacity < INFINITY ? 0 : opacity;
+  if (opacity <= 0) return opacity > -INFINITY ? -1000 : opacity;
+  return log2f(opacity);
 }
 
 __device__ void project_plain(const ViewJob& job, std::size_t index, Projected& out) {

@@ -86,6 +86,8 @@ Memory<T> uploaded(const T* from, std::size_t size) {
   if (size != 0) {
     check(cudaMemcpy(out.data(), from, size * sizeof(T), cudaMemcpyHostToDevice),
           "copying to the device");
+    // pageable memory may be on its way still, which other streams would not wait for
+    check(cudaStreamSynchronize(nullptr), "copying to the device");
   }
   return out;
 }

@@ -27,7 +27,14 @@ class DeviceSplats final : public Splats {
     }
   }
   ~DeviceSplats() override {
-    if (workspace_ != nullptr) Workspaces::all().give_back(std::move(workspace_));
+    if (workspace_ == nullptr) return;
+    // after an exception the device may be at work still
+    int before = 0;
+    cudaGetDevice(&before);
+    const bool idle = cudaSetDevice(device_) == cudaSuccess &&
+                      cudaStreamSynchronize(stream_) == cudaSuccess;
+    cudaSetDevice(before);
+    if (idle) Workspaces::all().give_back(std::move(workspace_));
   }
 
   void draw(float* images, float* alphas);
@@ -44,6 +51,7 @@ class DeviceSplats final : public Splats {
   std::size_t channels() const { return static_cast<std::size_t>(batch_.channels); }
   ShadeArgs shade_of(int view) const;
   GaussianView gaussians_of(int view) const;
+  void plan_for(const Shape& shape, std::uint32_t capacity);
   void fill(int view, float* image, float* alpha);
   void read_totals(std::size_t each, const SplatGradients& out);
 
@@ -104,18 +112,27 @@ void DeviceSplats::fill(int view, float* image, float* alpha) {
   job.arrays = gaussians_of(view);
 }
 
+// Where memory ends, idle workspaces make room.
+void DeviceSplats::plan_for(const Shape& shape, std::uint32_t capacity) {
+  workspace_->plan.reset();  // so that its memory is there to be had
+  try {
+    workspace_->plan = make_plan(shape, capacity, workspace_->recorder.get());
+  } catch (const DeviceMemoryError&) {
+    Workspaces::all().clear();
+    workspace_->plan = make_plan(shape, capacity, workspace_->recorder.get());
+  }
+}
+
 void DeviceSplats::draw(float* images, float* alphas) {
   const OnDevice on(device_);
   Shape shape;
-  shape.arrays = true;
+  shape.channels = batch_.channels;
   shape.views.assign(cameras_.size(), {batch_.count, tiles_across(cameras_[0].width),
                                        tiles_across(cameras_[0].height)});
   const std::uint64_t splats = static_cast<std::uint64_t>(batch_.count) * cameras_.size();
   if (splats > kMostEntries) throw std::invalid_argument("means: too many Gaussians and views");
   workspace_ = Workspaces::all().take(device_, shape);
-  if (workspace_->plan == nullptr) {
-    workspace_->plan = make_plan(shape, roomy(4 * splats), workspace_->recorder.get());
-  }
+  if (workspace_->plan == nullptr) plan_for(shape, roomy(4 * splats));
   if (batch_.sh_count != 0) workspace_->shaded.reserve(3 * splats + 1);
   for (int view = 0; view < batch_.views && batch_.sh_count != 0; ++view) {
     shade(stream_, shade_of(view), batch_.count);
@@ -128,11 +145,11 @@ void DeviceSplats::draw(float* images, float* alphas) {
     const std::uint64_t entries = plan.entries();
     if (entries <= plan.capacity()) break;
     if (entries > kMostEntries) {
-      throw DeviceError("CUDA: Gaussians touch " + std::to_string(entries) +
-                        " tiles, more than there is room for; draw fewer views at once");
+      throw DeviceMemoryError("CUDA: Gaussians touch " + std::to_string(entries) +
+                              " tiles, more than there is room for; draw fewer views at once, "
+                              "smaller ones, or by the processor");
     }
-    workspace_->plan.reset();  // so that its memory is there to be had
-    workspace_->plan = make_plan(shape, roomy(entries), workspace_->recorder.get());
+    plan_for(shape, roomy(entries));
   }
   for (int view = 0; view < batch_.views; ++view) {
     skipped_.push_back(workspace_->plan->skipped(view));

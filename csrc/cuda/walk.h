@@ -83,7 +83,7 @@ __device__ __forceinline__ void walk(const ViewJob& job, const ScreenSplat* spla
   const int warp = static_cast<int>(threadIdx.x) / kWarp;
   const float log2_alpha_min = job.log2_alpha_min;
   if (warp < 2) {
-    const Key key = static_cast<Key>(tile + static_cast<std::uint32_t>(warp)) << entries.depth_bits;
+    const Key key = static_cast<Key>(tile + static_cast<std::uint32_t>(warp)) << kDepthBits;
     const std::uint32_t found = first_from(entries.keys, entries.capacity, key);
     if (lane_of() == 0) range[warp] = found;
   }

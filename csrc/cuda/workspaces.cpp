@@ -27,9 +27,15 @@ std::unique_ptr<Workspace> Workspaces::take(int device, const Shape& shape) {
 }
 
 void Workspaces::give_back(std::unique_ptr<Workspace> workspace) {
+  if (workspace->plan == nullptr) return;
   const std::lock_guard lock(mutex_);
   if (idle_.size() == kMostIdle) idle_.erase(idle_.begin());
   idle_.push_back(std::move(workspace));
+}
+
+void Workspaces::clear() {
+  const std::lock_guard lock(mutex_);
+  idle_.clear();
 }
 
 }  // namespace avatar_rt::cuda

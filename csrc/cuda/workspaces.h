@@ -29,7 +29,10 @@ class Workspaces {
 
   // One with a plan for that shape, or a new one.
   std::unique_ptr<Workspace> take(int device, const Shape& shape);
+  // One that no device works on any more.
   void give_back(std::unique_ptr<Workspace> workspace);
+  // Lets go of them all, for others to have their memory.
+  void clear();
 
  private:
   std::mutex mutex_;

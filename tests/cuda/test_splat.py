@@ -10,7 +10,7 @@ import pytest
 import avatar_rt
 from avatar_rt import _core
 from avatar_rt.arrays import F32
-from tests.cuda.devices import needs_cuda
+from tests.cuda.devices import needs_cuda, needs_emulator
 from tests.cuda.scenes import Arrays, random_arrays
 
 pytestmark = needs_cuda
@@ -169,6 +169,39 @@ def test_arrays_that_do_not_fit_are_named() -> None:
     means = scene.gaussians["means"]
     with pytest.raises(ValueError, match="means: is in memory of no device"):
         draw(means=Elsewhere(means))
+    own = given["means"].__cuda_array_interface__
+
+    class Liar:
+        """Our own memory, and something untrue about it."""
+
+        def __init__(self, **lie: Any) -> None:
+            self.__cuda_array_interface__ = own | lie
+
+    address = own["data"][0]
+    lies: list[tuple[dict[str, Any], str]] = [
+        ({"data": (0, False)}, "null"), ({"data": (address + 2, False)}, "aligned"),
+        ({"data": None}, "read-only"), ({"strides": ()}, "axes"),
+        ({"strides": (24, 4)}, "contiguous"), ({"typestr": "<f8"}, "<f4"),
+    ]  # fmt: skip
+    for lie, words in lies:
+        with pytest.raises(ValueError, match=rf"means: .*{words}"):
+            draw(means=Liar(**lie))
+    images = given["images"].__cuda_array_interface__
+    fixed = Liar(**images | {"data": (images["data"][0], True)})
+    with pytest.raises(ValueError, match="images: is read-only"):
+        draw(images=fixed)
+
+
+@needs_emulator
+def test_idle_memory_makes_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Densification changes a batch's shape again and again."""
+    for count in range(100, 160, 10):
+        Drawn(random_arrays(2, count=count))
+    monkeypatch.setenv("AVATAR_RT_EMULATED_MEMORY", "1")
+    with pytest.raises(_core.DeviceMemoryError):
+        Drawn(random_arrays(2, count=300))
+    monkeypatch.delenv("AVATAR_RT_EMULATED_MEMORY")
+    Drawn(random_arrays(2, count=300))
 
 
 @pytest.mark.parametrize("sh_degree", [None, 2])

@@ -38,14 +38,15 @@ def test_together_draws_what_each_draws_alone(format: PixelFormat) -> None:
 
 @needs_cuda
 def test_a_batch_of_many_tiles_has_longer_keys_and_the_same_pictures() -> None:
-    """Beyond 65,535 tiles a 32-bit key would leave fewer than 16 bits for the depth."""
-    renderer = Renderer(synthetic_head(300), backend="cuda")
-    camera = renderer.camera(width=2048, height=2048)
+    """Beyond 16,383 tiles a key of 32 bits would leave the depth fewer than it has alone."""
+    renderer = Renderer(synthetic_head(20_000), backend="cuda")
     params = FaceParams(arkit=np.zeros(52, np.float32))
-    orders: Orders = [(renderer.twin(), params, camera) for _ in range(4)]
-    small = renderer.render(params, camera).pixels
-    for frame in render_together(orders):
-        np.testing.assert_array_equal(frame.pixels, small)
+    camera = renderer.camera(0.5, 0.2, 192, 192)
+    alone = renderer.render(params, camera, format="float32").pixels
+    large = renderer.camera(width=2048, height=2048)
+    orders: Orders = [(renderer.twin(), params, camera), (renderer.twin(), params, large)]
+    together = render_together(orders, format="float32")
+    np.testing.assert_array_equal(together[0].pixels, alone)
 
 
 def test_the_processor_draws_one_after_the_other() -> None:
@@ -71,4 +72,4 @@ def test_avatars_too_large_together_are_drawn_one_by_one(monkeypatch: pytest.Mon
     monkeypatch.setenv("AVATAR_RT_EMULATED_MEMORY", "1000000")
     for frame, alone in zip(render_together(twins), reversed(before), strict=True):
         assert frame.pixels.shape == alone.pixels.shape
-        assert np.abs(frame.pixels.astype(int) - alone.pixels).mean() < 0.1
+        assert np.abs(frame.pixels.astype(int) - alone.pixels).max() <= 4  # rounded otherwise
