@@ -86,7 +86,7 @@ NODE = 1.3e-6
 LAUNCH = 10e-6
 """From the call that launches the graph to its first node, and from its last to the caller."""
 
-DEPTH_BITS = 18
+DEPTH_BITS = 24
 """csrc/cuda/jobs.h."""
 SORT_DIGIT, SORT_TILE = 8, 384 * 23
 """cub::DeviceRadixSort on sm_90, keys and values of 4 bytes: bits a pass, and entries a block."""

@@ -105,9 +105,9 @@ struct alignas(16) Counters {
   std::uint32_t tickets;           // blocks of `enter` that have begun
 };
 
-// Of a key: as many whatever the batch, so that a view is the same in any. Depths that are told apart
-// no further stay in the order of Gaussians.
-inline constexpr int kDepthBits = 18;
+// Of a key: enough for all floats between a head's nearest and its farthest, so that Gaussians are
+// drawn in the processor's order, in any batch.
+inline constexpr int kDepthBits = 24;
 
 // Where keys and values are: a key is a tile in its upper bits, a depth in its lower ones.
 template <class Key>
