@@ -114,15 +114,7 @@ __global__ void __launch_bounds__(kThreads)
   q[0] = sum.quat.w, q[1] = sum.quat.x, q[2] = sum.quat.y, q[3] = sum.quat.z;
 }
 
-// Over the vertices of a pack, each half of the warp for itself.
-__device__ __forceinline__ float pack_sum(float value) {
-  for (int beside = kPack / 2; beside > 0; beside /= 2) {
-    value += __shfl_xor_sync(kAll, value, beside);
-  }
-  return value;
-}
-
-// A warp per pack: both of its halves hold the pack's vertices, and every second delta and joint.
+// A warp per pack: both of its halves hold the pack's vertices, each with joints and deltas of its own.
 __global__ void __launch_bounds__(kThreads)
     skin_poses_adjoint_kernel(AnimationJob job, const float* posed_gradient, float* rest_gradient,
                               PoseSums sums) {
@@ -147,18 +139,13 @@ __global__ void __launch_bounds__(kThreads)
   const std::uint32_t joints_end = head.influence_begin[pack + 1];
   for (std::uint32_t k = head.influence_begin[pack]; k < joints_end; k += 2) {
     const std::uint32_t mine = k + half;
-    const float weight =
-        mine < joints_end ? head.influence_weight[std::size_t{16} * mine + row] : 0;
-    const Vec3<float> r = weight * g;
-    const float entries[12] = {r.x * p.x, r.x * p.y, r.x * p.z, r.x, r.y * p.x, r.y * p.y,
-                               r.y * p.z, r.y,       r.z * p.x, r.z * p.y, r.z * p.z, r.z};
-    float own = 0;                 // lane i of a half adds entry i
-    for (int i = 0; i < 12; ++i) {
-      const float all = pack_sum(entries[i]);
-      if (row == i) own = all;
-    }
-    if (mine < joints_end && row < 12 && own != 0) {
-      atomicAdd(matrices + 12 * head.influence_joint[mine] + row, static_cast<double>(own));
+    const bool any = mine < joints_end;
+    const Vec3<float> r = (any ? head.influence_weight[std::size_t{16} * mine + row] : 0) * g;
+    float entries[kPack] = {r.x * p.x, r.x * p.y, r.x * p.z, r.x, r.y * p.x, r.y * p.y,
+                            r.y * p.z, r.y,       r.z * p.x, r.z * p.y, r.z * p.z, r.z};
+    const float sum = fold<kPack>(entries);
+    if (any && row < 12 && sum != 0) {
+      atomicAdd(matrices + 12 * head.influence_joint[mine] + row, static_cast<double>(sum));
     }
   }
 
@@ -171,12 +158,17 @@ __global__ void __launch_bounds__(kThreads)
   }
   double* coefficients = sums.coefficients + job.stride * part.pose;
   const std::uint32_t deltas_end = head.delta_begin[pack + 1];
-  for (std::uint32_t d = head.delta_begin[pack]; d < deltas_end; d += 2) {
-    const std::uint32_t mine = d + half;
-    const float along = pack_sum(mine < deltas_end ? dot(delta_of(head, mine, vertex), of_p) : 0);
-    if (mine < deltas_end && row == 0 && along != 0) {
+  for (std::uint32_t d = head.delta_begin[pack]; d < deltas_end; d += 2 * kFolded) {
+    const std::uint32_t first = d + kFolded * half;
+    float along[kFolded];
+    for (int k = 0; k < kFolded; ++k) {
+      along[k] = first + k < deltas_end ? dot(delta_of(head, first + k, vertex), of_p) : 0;
+    }
+    const float sum = fold<kPack>(along);
+    const std::uint32_t mine = first + row / (kPack / kFolded);
+    if (row % (kPack / kFolded) == 0 && mine < deltas_end && sum != 0) {
       atomicAdd(coefficients + head.delta_source[mine],
-                static_cast<double>(head.delta_scale[mine] * along));
+                static_cast<double>(head.delta_scale[mine] * sum));
     }
   }
 }
