@@ -16,8 +16,10 @@ from avatar_rt.head.rig import Rig
 from tests.cuda.devices import needs_cuda
 from tests.cuda.memory import CopiedMemory
 from tests.native.posed import INPUTS, backward, call_of, gradients_of, head_of
+from trainer import rasterize
 from trainer.cuda_animate import CudaAnimate, CudaAnimateCall, CudaHead
 from trainer.native_operators import Animate, AnimateCall
+from trainer.rasterize import BoundGaussians, Head, Poses
 
 pytestmark = needs_cuda
 
@@ -252,6 +254,18 @@ def test_torchs_gradients_reach_what_they_reach_on_the_processor(
     for name, expected in theirs.items():
         assert ours[name].dtype == expected.dtype
         assert (ours[name] - expected).norm() <= 1e-3 * expected.norm() + 1e-6, name
+
+
+def test_the_public_call_animates_by_the_core(monkeypatch: pytest.MonkeyPatch) -> None:
+    head, call = head_of(16), call_of(16, "affine")
+    monkeypatch.setattr(rasterize, "operators", lambda _: "cuda")
+    monkeypatch.setattr(rasterize, "TorchMemory", lambda _: CopiedMemory())
+    tensors = [torch.from_numpy(call[k]) for k in INPUTS]
+    bound = BoundGaussians("affine", torch.from_numpy(call["triangles"]), *tensors[4:])
+    found = rasterize.animate(Head(_rig(head)), Poses(*tensors[:3]), bound, tensors[3])
+    expected = _core.Animator(**head, threads=1).forward(**call)
+    for ours, theirs in zip(found, expected, strict=True):
+        assert np.linalg.norm(ours.numpy() - theirs) <= 1e-5 * np.linalg.norm(theirs)
 
 
 def test_triangles_are_fetched_again_where_they_change() -> None:
