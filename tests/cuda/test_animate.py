@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from avatar_rt import _core
 from avatar_rt.arrays import F32, Array, floats32, ints32
 from avatar_rt.errors import BackendError, ParameterError
 from avatar_rt.head.rig import Rig
-from tests.cuda.devices import needs_cuda
+from tests.cuda.devices import needs_cuda, needs_emulator
 from tests.cuda.memory import CopiedMemory
 from tests.native.posed import INPUTS, backward, call_of, gradients_of, head_of
 from trainer import rasterize
@@ -31,15 +32,15 @@ OUTPUTS = ("means", "covars", "posed")
 class OnDevice:
     """An Animator's calls, made of the first device's."""
 
-    def __init__(self, head: dict[str, Any]) -> None:
+    def __init__(self, head: dict[str, Any], stream: int = 0) -> None:
         self.animator = _core.CudaAnimator(**head, device=0)
         self.vertex_count = len(head["vertices"])
+        self.stream = stream
 
-    @staticmethod
-    def put(call: dict[str, Any]) -> dict[str, Any]:
+    def put(self, call: dict[str, Any]) -> dict[str, Any]:
         """Those of its arrays that the device keeps, there."""
         there = {k: _core.CudaFloats(call[k]) for k in ON_DEVICE if call[k] is not None}
-        return {**call, **there, "stream": 0}
+        return {**call, **there, "stream": self.stream}
 
     def forward(self, call: dict[str, Any]) -> tuple[F32, ...]:
         """What Animator.forward returns."""
@@ -157,6 +158,44 @@ def test_calls_follow_each_other_with_other_poses_and_triangles() -> None:
         call = call_of(seed, FRAMES[batch % 2], batch=batch, count=count)
         for found, wanted in zip(ours.forward(call), theirs.forward(**call), strict=True):
             assert np.linalg.norm(found - wanted) <= 1e-5 * np.linalg.norm(wanted)
+
+
+def test_threads_with_streams_of_their_own_wait_for_each_other() -> None:
+    head = head_of(8)
+    theirs = _core.Animator(**head, threads=1)
+    ours = OnDevice(head, stream=2)  # cudaStreamPerThread
+    calls = [call_of(k, FRAMES[k % 2], batch=1 + k, count=100 * (4 - k)) for k in range(4)]
+    expected = [theirs.forward(**call) for call in calls]
+    gradients = [gradients_of(out) for out in expected]
+    wanted = [backward(theirs, *each) for each in zip(calls, gradients, strict=True)]
+    with ThreadPoolExecutor(4) as pool:
+        for _ in range(3):
+            for found, out in zip(pool.map(ours.forward, calls), expected, strict=True):
+                for a, b in zip(found, out, strict=True):
+                    assert np.linalg.norm(a - b) <= 1e-5 * np.linalg.norm(b)
+            for back, way in zip(pool.map(ours.backward, calls, gradients), wanted, strict=True):
+                _same(back, way)
+
+
+@needs_emulator
+@pytest.mark.parametrize("how", [("MEMORY", "1000"), ("FAIL_AFTER", "0"), ("FAIL_AFTER", "1")])
+def test_a_call_that_fails_leaves_the_next_one_sound(
+    how: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    head, call = head_of(9), call_of(9, "affine")
+    theirs, ours = _core.Animator(**head, threads=1), OnDevice(head)
+    expected = theirs.forward(**call)
+    there, gradients = ours.put(call), gradients_of(expected)
+    out: dict[str, Any] = {
+        k: _core.CudaFloats(a.shape) for k, a in zip(OUTPUTS, expected, strict=True)
+    }
+    monkeypatch.setenv(f"AVATAR_RT_EMULATED_{how[0]}", how[1])
+    with pytest.raises(_core.DeviceError, match="CUDA: "):
+        ours.animator.forward(**there, **out)
+    monkeypatch.undo()
+    for found, wanted in zip(ours.forward(call), expected, strict=True):
+        assert np.linalg.norm(found - wanted) <= 1e-5 * np.linalg.norm(wanted)
+    _same(ours.backward(call, gradients), backward(theirs, call, gradients))
 
 
 BAD: list[tuple[str, Any, str]] = [
