@@ -542,3 +542,63 @@ class Animator:
         translation, vertices, barycentric, offsets, quats and scales, shaped like them; those that
         all poses share are summed over them. A Gaussian whose mean or covariance is not finite gets
         zeros and gives none."""
+
+class CudaAnimator:
+    """Animator on a CUDA device: Gaussians, the head at rest and what comes of them are arrays of
+    its; coefficients, joint_rotations, translation (a few numbers) and triangles, which are copied
+    there when they change, are NumPy's. `stream`, a cudaStream_t as a number, is where the arrays
+    are ready and where all work is put; 0 is the default one. The gradients' last bits vary.
+    Raises DeviceError where the device fails."""
+
+    def __init__(
+        self,
+        vertices: F32,
+        faces: I32,
+        expression_basis: F32,
+        joints: F32,
+        parents: I32,
+        weights: F32,
+        pose_correctives: F32,
+        device: int,
+    ) -> None: ...
+    def forward(
+        self,
+        coefficients: F32,
+        joint_rotations: F32,
+        translation: F32,
+        vertices: CudaArray | None,
+        frame: Literal["affine", "similarity"],
+        triangles: I32,
+        barycentric: CudaArray,
+        offsets: CudaArray,
+        quats: CudaArray,
+        scales: CudaArray,
+        means: CudaArray,
+        covars: CudaArray,
+        posed: CudaArray,
+        stream: int,
+    ) -> None:
+        """As Animator.forward, into means, covars and posed. Does not wait, so it cannot say that
+        vertices are not finite: backward does."""
+
+    def backward(
+        self,
+        coefficients: F32,
+        joint_rotations: F32,
+        translation: F32,
+        vertices: CudaArray | None,
+        frame: Literal["affine", "similarity"],
+        triangles: I32,
+        barycentric: CudaArray,
+        offsets: CudaArray,
+        quats: CudaArray,
+        scales: CudaArray,
+        means_gradient: CudaArray | None,
+        covars_gradient: CudaArray | None,
+        posed_gradient: CudaArray | None,
+        gradients: Mapping[str, CudaArray],
+        stream: int,
+    ) -> tuple[F32, F32, F32]:
+        """As Animator.backward. Sets the arrays in `gradients`: vertices (V, 3), barycentric,
+        offsets, quats, scales. Returns ∂loss/∂ coefficients, joint_rotations and translation, for
+        which it waits."""

@@ -5,9 +5,9 @@ if(NOT AVATAR_RT_CUDA MATCHES "^(AUTO|ON|OFF|EMULATED)$")
 endif()
 
 set(sources
-  avatar.cpp blend.cu blend_adjoint.cu device.cpp enter.cu painter.cpp plan.cpp project_adjoint.cu
-  project_array.cu project_rig.cu resident.cpp runtime.cpp shade.cu skin.cu sort.cu splats.cpp
-  workspaces.cpp)
+  animate.cu animate_adjoint.cu animator.cpp avatar.cpp blend.cu blend_adjoint.cu device.cpp
+  enter.cu painter.cpp plan.cpp project_adjoint.cu project_array.cu project_rig.cu resident.cpp
+  runtime.cpp shade.cu skin.cu sort.cu splats.cpp workspaces.cpp)
 list(TRANSFORM sources PREPEND "${PROJECT_SOURCE_DIR}/csrc/cuda/")
 
 if(AVATAR_RT_CUDA STREQUAL "OFF")

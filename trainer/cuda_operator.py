@@ -98,7 +98,7 @@ class CudaSplat(torch.autograd.Function):
         shown = [None if t is None else memory.put(t) for t in gaussians]
         cameras = [floats64(t.detach().cpu().numpy()) for t in (viewmats, call.Ks) if t is not None]
         under: F32 | None = None if background is None else background.detach().cpu().numpy()
-        drawn = _checked(
+        drawn = checked(
             _core.cuda_splat, *shown, call.sh_degree, *cameras, call.width, call.height, under,
             call.quality, images, alphas, memory.device, memory.stream,
         )  # fmt: skip
@@ -123,7 +123,7 @@ class CudaSplat(torch.autograd.Function):
         gradients["means2d"] = memory.zeros(len(images), count, 2)
         gradients["radii"] = memory.zeros(len(images), count)
         of_alphas = None if alpha_gradient is None else memory.put(alpha_gradient)
-        of_cameras = _checked(
+        of_cameras = checked(
             ctx.drawn.backward, memory.put(images), memory.put(alphas), memory.put(of_images),
             of_alphas, gradients,
         )  # fmt: skip
@@ -137,7 +137,7 @@ class CudaSplat(torch.autograd.Function):
         return None, *(found.get(name) if needs[name] else None for name in names)
 
 
-def _checked(call: Callable[..., _T], *arguments: Any) -> _T:
+def checked(call: Callable[..., _T], *arguments: Any) -> _T:
     """The core's answer. Raises ParameterError where it refuses an argument, BackendError where
     the device fails."""
     try:

@@ -1,7 +1,7 @@
 """Pictures with gradients: `animate` poses the Gaussians of a head, `splat` draws them.
 
-Both take batches and choose by the tensors' device: the native core for the CPU; for CUDA, PyTorch
-poses, and the native core's CUDA half splats, or gsplat where that was not built, with the same
+Both take batches and choose by the tensors' device: the native core for the CPU, and its CUDA half
+for CUDA. Where that was not built or does not work, PyTorch poses and gsplat splats, with the same
 arguments and conventions (what differs: trainer.gsplat_operator).
 """
 
@@ -18,6 +18,7 @@ from avatar_rt.errors import BackendError, ParameterError
 from avatar_rt.head.rig import Rig
 from avatar_rt.types import Quality
 from trainer import gsplat_operator, torch_rig
+from trainer.cuda_animate import CudaAnimate, CudaAnimateCall, CudaHead
 from trainer.cuda_operator import CudaCall, CudaSplat, TorchMemory
 from trainer.native_operators import Animate, AnimateCall, Splat, SplatCall
 from trainer.torch_rig import Animated, BoundGaussians, Poses, RigTensors
@@ -44,6 +45,7 @@ class Head:
         self.rig = rig
         self._threads = threads
         self._animator: _core.Animator | None = None
+        self._on_devices: dict[int, CudaHead] = {}
         self._tensors: dict[torch.device, RigTensors] = {}
 
     @property
@@ -56,6 +58,12 @@ class Head:
                 r.pose_correctives, self._threads,
             )  # fmt: skip
         return self._animator
+
+    def on_device(self, device: int) -> CudaHead:
+        """That of the native core's CUDA half, made when it is first needed."""
+        if device not in self._on_devices:
+            self._on_devices[device] = CudaHead(self.rig, device)
+        return self._on_devices[device]
 
     def tensors(self, device: torch.device) -> RigTensors:
         """The rig as float32 tensors on `device`, made when they are first needed."""
@@ -75,7 +83,8 @@ def animate(
     Returns means (B, N, 3), covars (B, N, 6) and posed vertices (B, V, 3). Gradients reach all
     inputs but the frame and the triangles.
 
-    Raises ParameterError, naming the argument, for a wrong shape, dtype or device.
+    Raises ParameterError, naming the argument, for a wrong shape, dtype or device, and for numbers
+    that are not finite in poses or vertices (on CUDA those of vertices are found by the way back).
     """
     named = {
         **poses._asdict(), "vertices": vertices, "triangles": gaussians.triangles,
@@ -83,15 +92,21 @@ def animate(
         "quats": gaussians.quats, "scales": gaussians.scales,
     }  # fmt: skip
     device = _common_device(named)
-    if operators(device) != "native":
+    who = operators(device)
+    if who == "gsplat":
         return torch_rig.animate(head.tensors(device), poses, gaussians, vertices)
+    bound = (gaussians.barycentric, gaussians.offsets, gaussians.quats, gaussians.scales)
+    if who == "cuda":
+        memory = TorchMemory(device)
+        there = head.on_device(memory.device)
+        on_device = CudaAnimateCall(
+            there, gaussians.frame, there.triangles(gaussians.triangles), memory
+        )
+        out = CudaAnimate.apply(on_device, *poses, vertices, *bound)  # type: ignore[no-untyped-call]
+        return Animated(*out)
     triangles = gaussians.triangles.detach().to(torch.int32).contiguous().numpy()
     call = AnimateCall(head.animator, gaussians.frame, triangles)
-    means, covars, posed = Animate.apply(  # type: ignore[no-untyped-call]
-        call, *poses, vertices, gaussians.barycentric, gaussians.offsets, gaussians.quats,
-        gaussians.scales,
-    )  # fmt: skip
-    return Animated(means, covars, posed)
+    return Animated(*Animate.apply(call, *poses, vertices, *bound))  # type: ignore[no-untyped-call]
 
 
 @dataclass(frozen=True, slots=True)

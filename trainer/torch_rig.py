@@ -1,6 +1,6 @@
 """Animation in plain PyTorch: any device, any float type, gradients by autograd.
 
-What trains on a GPU until the CUDA core can, and what the native core's gradients are held to.
+What trains on a GPU without the CUDA core, and what the native core's gradients are held to.
 """
 
 from __future__ import annotations
@@ -45,7 +45,8 @@ class BoundGaussians(NamedTuple):
 
     frame: TriangleFrame
     triangles: Tensor
-    """(N,) integers, in any order; the native core is fastest with ascending int32."""
+    """(N,) integers, in any order; the native core is fastest with ascending int32, the same tensor
+    at every call."""
     barycentric: Tensor
     """(N, 3); the first is taken to be what the other two leave of one, its gradient is zero."""
     offsets: Tensor

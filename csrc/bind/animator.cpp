@@ -4,7 +4,7 @@
 #include <tuple>
 #include <vector>
 
-#include "bind/head.h"
+#include "bind/animation.h"
 #include "bind/register.h"
 #include "core/animator.h"
 
@@ -13,50 +13,7 @@ namespace {
 
 using Floats = py::array_t<float>;
 
-// The arguments of a call, checked, and kept alive while the core reads them.
-struct Arguments {
-  Floats coefficients, rotations, translation, vertices, barycentric, offsets, quats, scales;
-  std::vector<std::int32_t> triangles;  // a copy: what was checked is what is used
-  AnimationView view{};
-
-  Arguments(const Animator& head, const py::object& coefficients_, const py::object& rotations_,
-            const py::object& translation_, const py::object& vertices_, const std::string& frame,
-            const py::object& triangles_, const py::object& barycentric_,
-            const py::object& offsets_, const py::object& quats_, const py::object& scales_)
-      : coefficients(array<float>(coefficients_, "coefficients", {kAny, head.expression_count()})) {
-    const py::ssize_t batch = coefficients.shape(0);
-    rotations = array<float>(rotations_, "joint_rotations", {batch, head.joint_count(), 3});
-    translation = array<float>(translation_, "translation", {batch, 3});
-    require_finite(coefficients, "coefficients");
-    require_finite(rotations, "joint_rotations");
-    require_finite(translation, "translation");
-    if (!vertices_.is_none()) {
-      vertices = array<float>(vertices_, "vertices", {head.vertex_count(), 3});
-      require_finite(vertices, "vertices");
-      view.vertices = vertices.data();
-    }
-    view.frame = triangle_frame(frame);
-    const auto t = array<std::int32_t>(triangles_, "triangles", {kAny});
-    const py::ssize_t n = t.shape(0);
-    if (n > 0x7fffffff / 16) throw py::value_error("triangles: too many Gaussians");
-    require_range(t, "triangles", 0, head.face_count());
-    triangles.assign(t.data(), t.data() + n);
-    barycentric = array<float>(barycentric_, "barycentric", {n, 3});
-    offsets = array<float>(offsets_, "offsets", {n, 3});
-    quats = array<float>(quats_, "quats", {n, 4});
-    scales = array<float>(scales_, "scales", {n, 3});
-    view.batch = static_cast<int>(batch);
-    view.coefficients = coefficients.data();
-    view.joint_rotations = rotations.data();
-    view.translation = translation.data();
-    view.count = n;
-    view.triangles = triangles.data();
-    view.barycentric = barycentric.data();
-    view.offsets = offsets.data();
-    view.quats = quats.data();
-    view.scales = scales.data();
-  }
-};
+using Arguments = AnimationArguments<Floats>;
 
 class AnimatorCore {
  public:
@@ -75,7 +32,7 @@ class AnimatorCore {
       const py::object& translation, const py::object& vertices, const std::string& frame,
       const py::object& triangles, const py::object& barycentric, const py::object& offsets,
       const py::object& quats, const py::object& scales) {
-    const Arguments in(*animator_, coefficients, joint_rotations, translation, vertices, frame,
+    const Arguments in(head_size(), coefficients, joint_rotations, translation, vertices, frame,
                        triangles, barycentric, offsets, quats, scales);
     const py::ssize_t batch = in.view.batch, n = in.view.count;
     Floats means({batch, n, py::ssize_t{3}}), covars({batch, n, py::ssize_t{6}});
@@ -95,7 +52,7 @@ class AnimatorCore {
                      const py::object& quats, const py::object& scales,
                      const py::object& means_gradient, const py::object& covars_gradient,
                      const py::object& posed_gradient) {
-    const Arguments in(*animator_, coefficients, joint_rotations, translation, vertices, frame,
+    const Arguments in(head_size(), coefficients, joint_rotations, translation, vertices, frame,
                        triangles, barycentric, offsets, quats, scales);
     const py::ssize_t batch = in.view.batch, n = in.view.count, V = animator_->vertex_count();
     Floats of_means, of_covars, of_posed;
@@ -131,6 +88,11 @@ class AnimatorCore {
   }
 
  private:
+  HeadSize head_size() const {
+    return {animator_->vertex_count(), animator_->face_count(), animator_->expression_count(),
+            animator_->joint_count()};
+  }
+
   std::unique_ptr<Animator> animator_;
 };
 

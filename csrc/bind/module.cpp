@@ -23,6 +23,7 @@ PYBIND11_MODULE(_core, module) {
   bind::register_splat(module);
   bind::register_mesh(module);
   bind::register_cuda(module);
+  bind::register_cuda_animator(module);
   bind::register_cuda_floats(module);
   bind::register_cuda_splat(module);
   bind::register_device_array(module);

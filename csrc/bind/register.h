@@ -12,6 +12,7 @@ void register_avatar(pybind11::module_& module);
 void register_plain(pybind11::module_& module);
 void register_animator(pybind11::module_& module);
 void register_cuda(pybind11::module_& module);
+void register_cuda_animator(pybind11::module_& module);
 void register_cuda_floats(pybind11::module_& module);
 void register_cuda_splat(pybind11::module_& module);
 void register_device_array(pybind11::module_& module);

@@ -14,6 +14,9 @@ std::unique_ptr<Avatar> make_avatar(std::shared_ptr<const PackedAvatar>, int) {
 }
 
 std::shared_ptr<void> memory_on(int, std::size_t) { throw DeviceError(status()); }
+std::unique_ptr<DeviceAnimator> make_animator(const HeadView&, int) {
+  throw DeviceError(status());
+}
 std::unique_ptr<Splats> splat(const SplatBatch&, int, void*, float*, float*) {
   throw DeviceError(status());
 }

@@ -33,10 +33,13 @@ __device__ __forceinline__ T* global(T* data) {
 
 inline constexpr int kFolded = 8;
 
-// Eight sums at once, by nine exchanges where one by one would take forty: halves of the warp each go
-// on with half of the sums. Lane 4·k has that of values[k].
-__device__ __forceinline__ float fold(float (&values)[kFolded]) {
-  for (int half = kFolded / 2, beside = kWarp / 2; half > 0; half /= 2, beside /= 2) {
+// kCount sums at once over each kLanes lanes of the warp; eight of 32 lanes take nine exchanges where
+// one by one would take forty: halves of the lanes each go on with half of the sums. Lane
+// (kLanes / kCount)·k of them has that of values[k].
+template <int kLanes = kWarp, int kCount>
+__device__ __forceinline__ float fold(float (&values)[kCount]) {
+  int beside = kLanes / 2;
+  for (int half = kCount / 2; half > 0; half /= 2, beside /= 2) {
     const bool upper = (lane_of() & beside) != 0;
     for (int k = 0; k < half; ++k) {
       const float sent = upper ? values[k] : values[k + half];
@@ -44,8 +47,9 @@ __device__ __forceinline__ float fold(float (&values)[kFolded]) {
       values[k] = kept + __shfl_xor_sync(kAll, sent, beside);
     }
   }
-  float sum = values[0] + __shfl_xor_sync(kAll, values[0], 2);
-  return sum + __shfl_xor_sync(kAll, sum, 1);
+  float sum = values[0];
+  for (; beside > 0; beside /= 2) sum += __shfl_xor_sync(kAll, sum, beside);
+  return sum;
 }
 
 }  // namespace avatar_rt::cuda

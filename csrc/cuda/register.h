@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "core/animator.h"
 #include "core/renderer.h"
 #include "core/splat.h"
 
@@ -63,6 +64,20 @@ class Splats {
 // is put.
 std::unique_ptr<Splats> splat(const SplatBatch& batch, int device, void* stream, float* images,
                               float* alphas);
+
+// avatar_rt::Animator on a device. Coefficients, joints' rotations, translation and triangles are the
+// processor's, as are the gradients of the first three, for which backward() waits; all other arrays
+// are the device's. `stream` (a cudaStream_t) is where they are ready and where all work is put.
+class DeviceAnimator {
+ public:
+  virtual ~DeviceAnimator() = default;
+  virtual void forward(const AnimationView& view, const AnimationOutput& out, void* stream) = 0;
+  // Raises std::invalid_argument where a vertex of view.vertices is not finite.
+  virtual void backward(const AnimationView& view, const AnimationGradient& gradient,
+                        const AnimationInputGradient& out, void* stream) = 0;
+};
+// Copies the head.
+std::unique_ptr<DeviceAnimator> make_animator(const HeadView& head, int device);
 
 // Has a stream (a cudaStream_t; null is the default one) wait until a picture is drawn.
 void let_wait(const DevicePicture& picture, void* stream);

@@ -14,19 +14,32 @@ Memory<T> uploaded(const Buffer<T>& from) {
 
 }  // namespace
 
+ResidentHead::ResidentHead(const PackedHead& head)
+    : rest_(uploaded(head.rest)),
+      delta_scale_(uploaded(head.delta_scale)),
+      influence_weight_(uploaded(head.influence_weight)),
+      delta_begin_(uploaded(head.delta_begin)),
+      delta_source_(uploaded(head.delta_source)),
+      influence_begin_(uploaded(head.influence_begin)),
+      influence_joint_(uploaded(head.influence_joint)),
+      deltas_(uploaded(head.deltas)) {}
+
+void ResidentHead::describe(SkinArgs& args) const {
+  args.rest = rest_.data();
+  args.delta_begin = delta_begin_.data();
+  args.delta_source = delta_source_.data();
+  args.delta_scale = delta_scale_.data();
+  args.deltas = deltas_.data();
+  args.influence_begin = influence_begin_.data();
+  args.influence_joint = influence_joint_.data();
+  args.influence_weight = influence_weight_.data();
+}
+
 Resident::Resident(std::shared_ptr<const PackedAvatar> packed, int device)
     : packed_(std::move(packed)) {
   const OnDevice on(device);
-  const PackedHead& head = packed_->head;
   const PackedGaussians& bound = packed_->gaussians;
-  rest_ = uploaded(head.rest);
-  delta_begin_ = uploaded(head.delta_begin);
-  delta_source_ = uploaded(head.delta_source);
-  delta_scale_ = uploaded(head.delta_scale);
-  deltas_ = uploaded(head.deltas);
-  influence_begin_ = uploaded(head.influence_begin);
-  influence_joint_ = uploaded(head.influence_joint);
-  influence_weight_ = uploaded(head.influence_weight);
+  head_ = ResidentHead(packed_->head);
   for (int k = 0; k < 3; ++k) corners_[k] = uploaded(bound.corners[k]);
   packs_ = uploaded(bound.fields);
   colors_ = uploaded(bound.colors);
@@ -43,15 +56,7 @@ std::size_t Resident::pose_floats() const {
 }
 
 void Resident::describe(FaceJob& face) const {
-  SkinArgs& head = face.head;
-  head.rest = rest_.data();
-  head.delta_begin = delta_begin_.data();
-  head.delta_source = delta_source_.data();
-  head.delta_scale = delta_scale_.data();
-  head.deltas = deltas_.data();
-  head.influence_begin = influence_begin_.data();
-  head.influence_joint = influence_joint_.data();
-  head.influence_weight = influence_weight_.data();
+  head_.describe(face.head);
   face.vertex_count = packed_->vertex_count;
 }
 

@@ -1,4 +1,4 @@
-// An avatar's arrays on a device, where any number of painters read them.
+// A head's and an avatar's arrays on a device, where any number of painters read them.
 #pragma once
 
 #include <cuda_fp16.h>
@@ -10,6 +10,20 @@
 #include "cuda/runtime.h"
 
 namespace avatar_rt::cuda {
+
+class ResidentHead {
+ public:
+  ResidentHead() = default;
+  // On the device in use.
+  explicit ResidentHead(const PackedHead& head);
+
+  void describe(SkinArgs& args) const;
+
+ private:
+  Memory<float> rest_, delta_scale_, influence_weight_;
+  Memory<std::uint32_t> delta_begin_, delta_source_, influence_begin_, influence_joint_;
+  Memory<std::int16_t> deltas_;
+};
 
 class Resident {
  public:
@@ -23,9 +37,8 @@ class Resident {
 
  private:
   std::shared_ptr<const PackedAvatar> packed_;
-  Memory<float> rest_, delta_scale_, influence_weight_, packs_, colors_;
-  Memory<std::uint32_t> delta_begin_, delta_source_, influence_begin_, influence_joint_;
-  Memory<std::int16_t> deltas_;
+  ResidentHead head_;
+  Memory<float> packs_, colors_;
   Memory<std::int32_t> corners_[3];
   Memory<__half> harmonics_;
 };

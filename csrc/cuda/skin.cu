@@ -1,7 +1,7 @@
 // A frame's first kernel: vertices (rest + expression and pose deltas, then linear blend skinning),
 // and beside them, by other blocks, the memory that later kernels expect to be clear.
 #include "cuda/kernels.h"
-#include "math/skin.h"
+#include "cuda/skin.h"
 
 namespace avatar_rt::cuda {
 namespace {
@@ -9,26 +9,9 @@ namespace {
 using scalar::Vec3;
 
 __device__ void skin_vertex(const FaceJob& face, int vertex) {
-  const SkinArgs& head = face.head;
-  const int pack = vertex / kPack, lane = vertex % kPack;
-  const float* rest = head.rest + 48 * pack + lane;
-  Vec3<float> p = {rest[0], rest[16], rest[32]};
-  const std::uint32_t end = head.delta_begin[pack + 1];
-  for (std::uint32_t d = head.delta_begin[pack]; d < end; ++d) {
-    const float weight = head.coefficients[head.delta_source[d]] * head.delta_scale[d];
-    if (weight == 0) continue;  // most expressions rest
-    const std::int16_t* delta = head.deltas + std::size_t{48} * d + lane;
-    p.x += weight * static_cast<float>(delta[0]);
-    p.y += weight * static_cast<float>(delta[16]);
-    p.z += weight * static_cast<float>(delta[32]);
-  }
-  float m[12] = {};
-  const std::uint32_t last = head.influence_begin[pack + 1];
-  for (std::uint32_t k = head.influence_begin[pack]; k < last; ++k) {
-    const float weight = head.influence_weight[std::size_t{16} * k + lane];
-    const float* joint = head.matrices + 12 * head.influence_joint[k];
-    for (int i = 0; i < 12; ++i) m[i] += weight * joint[i];
-  }
+  float m[12];
+  blend_joints(face.head, vertex, m);
+  const Vec3<float> p = shaped(face.head, packed_rest(face.head, vertex), vertex);
   const Vec3<float> posed = scalar::skin_vertex(m, p);
   face.posed[vertex] = make_float4(posed.x, posed.y, posed.z, 0);
 }

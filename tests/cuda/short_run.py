@@ -2,7 +2,8 @@
 
     compute-sanitizer --tool racecheck python -m tests.cuda.short_run
 
-Ends with 2 where there is no device, with 1 where a picture or a gradient is not the processor's.
+Ends with 2 where there is no device, with 1 where a picture, a pose or a gradient is not the
+processor's.
 """
 
 from __future__ import annotations
@@ -16,7 +17,9 @@ from avatar_rt import _core
 from avatar_rt.types import Camera, PixelFormat, Quality
 from tests.cuda.devices import both, draw, psnr_db, rig
 from tests.cuda.scenes import Arrays, random_arrays
+from tests.cuda.test_animate import OnDevice
 from tests.cuda.test_splat import Drawn
+from tests.native.posed import backward, call_of, gradients_of, head_of, relative
 
 QUALITIES: tuple[Quality, ...] = get_args(Quality)
 FORMATS: tuple[PixelFormat, ...] = get_args(PixelFormat)
@@ -71,6 +74,24 @@ def gradients(scene: Arrays, name: str) -> list[str]:
     return wrong
 
 
+def poses(frame: str) -> list[str]:
+    """A head's animation there and back; what is wrong with it."""
+    head, call = head_of(1), call_of(1, frame, count=60)
+    theirs, ours = _core.Animator(**head, threads=1), OnDevice(head)
+    expected = theirs.forward(**call)
+    way_back = gradients_of(expected)
+    wanted = backward(theirs, call, way_back)
+    pairs = dict(zip(("means", "covars", "posed"), zip(ours.forward(call), expected, strict=True),
+                     strict=True))  # fmt: skip
+    found = ours.backward(call, way_back)
+    pairs |= {f"the gradient of {k}": (found[k], a) for k, a in wanted.items()}
+    return [
+        f"animation, {frame}: {name} is off by {relative(one, other):.1e}"
+        for name, (one, other) in pairs.items()
+        if not relative(one, other) <= SAME_GRADIENT
+    ]
+
+
 def main() -> int:
     """Runs all of it."""
     status = _core.cuda_status()
@@ -80,7 +101,9 @@ def main() -> int:
     wrong = pictures("affine", None) + pictures("similarity", 3)
     for options in SCENES:
         wrong += gradients(random_arrays(1, 60, **options), str(options))
-    print("\n".join(wrong) or f"{_core.cuda_devices()[0].name}: pictures and gradients are right")
+    wrong += poses("affine") + poses("similarity")
+    name = _core.cuda_devices()[0].name
+    print("\n".join(wrong) or f"{name}: pictures, poses and gradients are right")
     return 1 if wrong else 0
 
 

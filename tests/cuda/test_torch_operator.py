@@ -1,5 +1,4 @@
-"""trainer.cuda_operator, on a device whose memory torch may not know: tensors are copied there and
-back, by the same seam through which CUDA tensors go as they are."""
+"""trainer.cuda_operator, on a device whose memory torch may not know (memory.py)."""
 
 from __future__ import annotations
 
@@ -13,28 +12,13 @@ from torch import Tensor
 from avatar_rt import _core
 from avatar_rt.errors import BackendError, ParameterError
 from tests.cuda.devices import needs_cuda, needs_emulator
+from tests.cuda.memory import CopiedMemory
 from tests.cuda.scenes import Arrays, random_arrays
 from trainer import rasterize
 from trainer.cuda_operator import GAUSSIANS, CudaCall, CudaSplat
 from trainer.native_operators import Splat, SplatCall
 
 pytestmark = needs_cuda
-
-
-class CopiedMemory:
-    """Memory of the first device, for tensors of the processor's."""
-
-    device = 0
-    stream = 0
-
-    def put(self, tensor: Tensor) -> Any:
-        return _core.CudaFloats(tensor.detach().contiguous().numpy())
-
-    def zeros(self, *shape: int) -> Any:
-        return _core.CudaFloats(shape)
-
-    def take(self, array: Any) -> Tensor:
-        return torch.from_numpy(array.numpy())
 
 
 def _leaves(scene: Arrays) -> dict[str, Tensor | None]:

@@ -343,3 +343,19 @@ def test_cuda_draws_the_processors_pictures(each: bool) -> None:
     for cpu, cuda in zip(*found, strict=True):
         # opacities below 0.9: neither clamps
         assert (cpu - cuda).norm() < 1e-2 * cpu.norm()
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("frame", ["affine", "similarity"])
+def test_cuda_poses_as_the_processor_does(frame: Any) -> None:
+    scene, head = scene_of(12, frame), Head(rig_of(12))
+    found = []
+    for device in ("cpu", "cuda"):
+        here = {k: scene.leaves[k].detach().to(device).requires_grad_() for k in (*POSE, *BOUND)}
+        bound = BoundGaussians(frame, scene.triangles.to(device), *(here[k] for k in BOUND))
+        out = animate(head, Poses(*(here[k] for k in POSE)), bound)
+        torch.autograd.backward(out.means.square().sum() + out.covars.sum())
+        grads = [t.grad for t in here.values()]
+        found.append([t.detach().cpu() for t in (*out, *grads) if t is not None])
+    for cpu, cuda in zip(*found, strict=True):
+        assert (cpu - cuda).norm() <= 1e-3 * cpu.norm() + 1e-5
