@@ -1,4 +1,6 @@
 // Which devices there are, and what may be asked of a picture on one.
+#include <limits>
+
 #include "cuda/kernels.h"
 #include "cuda/register.h"
 
@@ -9,8 +11,9 @@ std::string version_text(int version) {
   return std::to_string(version / 1000) + "." + std::to_string(version % 1000 / 10);
 }
 
-// Those that run the kernels, or in `reason` why there are none.
-std::vector<Device> usable(std::string& reason) {
+// Those that run the kernels, at most so many, or in `reason` why there are none. Asking takes some
+// memory of each device that is asked.
+std::vector<Device> usable(std::string& reason, std::size_t most) {
   int count = 0;
   const cudaError_t found = cudaGetDeviceCount(&count);
   if (found == cudaErrorInsufficientDriver) {
@@ -25,7 +28,7 @@ std::vector<Device> usable(std::string& reason) {
     reason = std::string("CUDA does not start: ") + cudaGetErrorString(found);
   }
   std::vector<Device> out;
-  for (int number = 0; reason.empty() && number < count; ++number) {
+  for (int number = 0; reason.empty() && number < count && out.size() < most; ++number) {
     cudaDeviceProp is{};
     std::size_t free = 0, total = 0;
     try {
@@ -50,13 +53,13 @@ std::vector<Device> usable(std::string& reason) {
 
 std::string status() {
   std::string reason;
-  usable(reason);
+  usable(reason, 1);
   return reason.empty() ? "available" : reason;
 }
 
 std::vector<Device> devices() {
   std::string reason;
-  return usable(reason);
+  return usable(reason, std::numeric_limits<std::size_t>::max());
 }
 
 std::shared_ptr<void> memory_on(int device, std::size_t bytes) {
