@@ -14,11 +14,12 @@ __global__ void __launch_bounds__(kVertices) skin_poses_kernel(AnimationJob job,
   const int vertex = static_cast<int>(part.first + threadIdx.x);
   if (vertex >= job.vertex_count) return;
   const SkinArgs head = head_in(job, part.pose);
+  const Vec3<float> p = shaped(head, rest_of(job, vertex), vertex);
   float m[12];
   blend_joints(head, vertex, m);
-  const Vec3<float> p = scalar::skin_vertex(m, shaped(head, rest_of(job, vertex), vertex));
+  const Vec3<float> at = scalar::skin_vertex(m, p);
   float* out = posed + 3 * (part.pose * job.vertex_count + vertex);
-  out[0] = p.x, out[1] = p.y, out[2] = p.z;
+  out[0] = at.x, out[1] = at.y, out[2] = at.z;
 }
 
 __global__ void __launch_bounds__(kThreads)

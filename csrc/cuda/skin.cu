@@ -9,9 +9,9 @@ namespace {
 using scalar::Vec3;
 
 __device__ void skin_vertex(const FaceJob& face, int vertex) {
+  const Vec3<float> p = shaped(face.head, packed_rest(face.head, vertex), vertex);
   float m[12];
   blend_joints(face.head, vertex, m);
-  const Vec3<float> p = shaped(face.head, packed_rest(face.head, vertex), vertex);
   const Vec3<float> posed = scalar::skin_vertex(m, p);
   face.posed[vertex] = make_float4(posed.x, posed.y, posed.z, 0);
 }
