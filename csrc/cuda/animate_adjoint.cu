@@ -14,7 +14,7 @@ constexpr int kPacks = kThreads / kWarp;  // a block
 __device__ __forceinline__ bool is_finite(float value) { return value * 0 == 0; }
 
 __device__ __forceinline__ void add_if_any(float* to, float value) {
-  if (value != 0) atomicAdd(to, value);
+  if (value != 0) atomicAdd(global(to), value);
 }
 
 // Where the run of lanes ends that hold the same triangle as this one and stand beside each other.
@@ -135,7 +135,7 @@ __global__ void __launch_bounds__(kThreads)
   float m[12];
   blend_joints(head, vertex, m);
 
-  double* matrices = sums.matrices + job.stride * part.pose;
+  double* matrices = global(sums.matrices) + job.stride * part.pose;
   const std::uint32_t joints_end = head.influence_begin[pack + 1];
   for (std::uint32_t k = head.influence_begin[pack]; k < joints_end; k += 2) {
     const std::uint32_t mine = k + half;
@@ -156,7 +156,7 @@ __global__ void __launch_bounds__(kThreads)
     add_if_any(to + 1, of_p.y);
     add_if_any(to + 2, of_p.z);
   }
-  double* coefficients = sums.coefficients + job.stride * part.pose;
+  double* coefficients = global(sums.coefficients) + job.stride * part.pose;
   const std::uint32_t deltas_end = head.delta_begin[pack + 1];
   for (std::uint32_t d = head.delta_begin[pack]; d < deltas_end; d += 2 * kFolded) {
     const std::uint32_t first = d + kFolded * half;
