@@ -40,4 +40,15 @@ if [ "$kind" = address ]; then
   libraries=$(for name in asan stdc++; do ${CXX:-c++} -print-file-name=lib$name.so; done)
   export LD_PRELOAD=${libraries//$'\n'/ } ASAN_OPTIONS=detect_leaks=0
 fi
+# An editable installation answers for avatar_rt before any folder is looked at.
+cat >"$root/sitecustomize.py" <<'END'
+import sys
+
+sys.meta_path[:] = [f for f in sys.meta_path if type(f).__name__ != "ScikitBuildRedirectingFinder"]
+END
+found=$("${PYTHON:-python}" -c 'from avatar_rt import _core; print(_core.__file__)')
+case $found in
+  "$package"/*) ;;
+  *) echo "found $found instead of the core in $package" >&2; exit 1 ;;
+esac
 [ $# -eq 0 ] || exec "$@"
