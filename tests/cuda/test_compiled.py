@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -18,7 +19,10 @@ def _ptx(name: str, folder: Path) -> str:
     out = folder / "kernel.ptx"
     assert NVCC is not None
     options = ["-std=c++20", "-arch=compute_90", f"-I{CSRC}", "-ptx"]
-    subprocess.run([NVCC, *options, CSRC / "cuda" / name, "-o", out], check=True)
+    plain = {
+        k: v for k, v in os.environ.items() if k != "LD_PRELOAD"
+    }  # a sanitizer is not for nvcc
+    subprocess.run([NVCC, *options, CSRC / "cuda" / name, "-o", out], check=True, env=plain)
     return out.read_text()
 
 
