@@ -42,26 +42,18 @@ class DeviceAvatar final : public Avatar {
     Shot* shot;
     Quality quality;
   };
-  // The device's work is one piece, whose seconds are all those of blending, in equal parts.
+  // Together, or, where memory ends, one by one.
   void take(const std::vector<FaceOrder>& faces, const std::vector<Wanted>& wanted,
             PixelFormat format) {
     if (wanted.empty()) return;
-    const double start = now();
-    const OnDevice on(painter_.device());
-    std::vector<std::shared_ptr<DevicePiece>> pieces;
-    std::vector<ViewOrder> views;
-    for (const auto& [face, shot, quality] : wanted) {
-      pieces.push_back(pictures_->take(bytes_of(*shot, format)));
-      views.push_back(order(*shot, face, format, quality));
-      views.back().image = pieces.back()->data();
-      views.back().pixels = shot->pixels;
-    }
-    painter_.draw(faces, views);
-    const double each = (now() - start) / static_cast<double>(wanted.size());
-    for (std::size_t k = 0; k < wanted.size(); ++k) {
-      wanted[k].shot->times = {};
-      wanted[k].shot->times.blend = each;
-      wanted[k].shot->skipped = views[k].skipped;
+    try {
+      take_at_once(faces, wanted, format);
+    } catch (const DeviceMemoryError&) {
+      if (wanted.size() == 1) throw;
+      pictures_->clear();
+      for (const auto& [face, shot, quality] : wanted) {
+        take_at_once({faces[static_cast<std::size_t>(face)]}, {{0, shot, quality}}, format);
+      }
     }
   }
 
@@ -104,6 +96,28 @@ class DeviceAvatar final : public Avatar {
   static std::size_t bytes_of(const Shot& shot, PixelFormat format) {
     return picture_bytes(format, shot.camera.width, shot.camera.height);
   }
+  // The device's work is one piece, whose seconds are all those of blending, in equal parts.
+  void take_at_once(const std::vector<FaceOrder>& faces, const std::vector<Wanted>& wanted,
+                    PixelFormat format) {
+    const double start = now();
+    const OnDevice on(painter_.device());
+    std::vector<std::shared_ptr<DevicePiece>> pieces;
+    std::vector<ViewOrder> views;
+    for (const auto& [face, shot, quality] : wanted) {
+      pieces.push_back(pictures_->take(bytes_of(*shot, format)));
+      views.push_back(order(*shot, face, format, quality));
+      views.back().image = pieces.back()->data();
+      views.back().pixels = shot->pixels;
+    }
+    painter_.draw(faces, views);
+    const double each = (now() - start) / static_cast<double>(wanted.size());
+    for (std::size_t k = 0; k < wanted.size(); ++k) {
+      wanted[k].shot->times = {};
+      wanted[k].shot->times.blend = each;
+      wanted[k].shot->skipped = views[k].skipped;
+    }
+  }
+
   static ViewOrder order(const Shot& shot, int face, PixelFormat format, Quality quality) {
     return {face,    shot.camera, shot.background, format, quality, nullptr,
             nullptr, 0,           all_rows(shot.camera), 0};

@@ -147,17 +147,8 @@ void Painter::add_plan(const Shape& shape, std::uint32_t capacity) {
   }
 }
 
-// Of views with too many entries for a device's memory, some, or some rows, at a time.
-void Painter::draw_parts(const std::vector<FaceOrder>& faces, Views& views) {
-  if (views.size() > 1) {
-    for (ViewOrder& view : views) {
-      Views one = {view};
-      draw(faces, one);
-      view.skipped = one[0].skipped;
-    }
-    return;
-  }
-  ViewOrder& view = views[0];
+// A picture with too many entries for a device's memory, some of its rows at a time.
+void Painter::draw_rows(const std::vector<FaceOrder>& faces, ViewOrder& view) {
   const int middle = (view.top_row + view.bottom_row) / 2;
   if (middle == view.top_row) {
     throw DeviceMemoryError("CUDA: one row of tiles has more Gaussians than there is room for");
@@ -173,15 +164,6 @@ void Painter::draw_parts(const std::vector<FaceOrder>& faces, Views& views) {
 
 void Painter::draw(const std::vector<FaceOrder>& faces, Views& views) {
   const OnDevice on(device_);
-  try {
-    draw_whole(faces, views);
-  } catch (const DeviceMemoryError&) {
-    if (views.size() < 2) throw;
-    draw_parts(faces, views);
-  }
-}
-
-void Painter::draw_whole(const std::vector<FaceOrder>& faces, Views& views) {
   for (;;) {
     Plan& plan = filled(faces, views);
     plan.launch(stream());
@@ -195,7 +177,8 @@ void Painter::draw_whole(const std::vector<FaceOrder>& faces, Views& views) {
     wait();
     const std::uint64_t entries = plan.entries();
     if (entries > kMostEntries) {
-      draw_parts(faces, views);
+      if (views.size() > 1) throw DeviceMemoryError("CUDA: too many pictures for one launch");
+      draw_rows(faces, views[0]);
       return;
     }
     const bool whole = entries <= plan.capacity();

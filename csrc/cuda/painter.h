@@ -35,7 +35,7 @@ class Painter {
  public:
   explicit Painter(int device);
 
-  // Draws all views, copies them, and waits.
+  // Draws all views, copies them, and waits. Raises DeviceMemoryError where that is too much at once.
   void draw(const std::vector<FaceOrder>& faces, std::vector<ViewOrder>& views);
   // Seconds of the device for each of `frames` times the same, its first counted out.
   double seconds(const std::vector<FaceOrder>& faces, std::vector<ViewOrder>& views, int frames);
@@ -52,8 +52,7 @@ class Painter {
   Plan& filled(const std::vector<FaceOrder>& faces, const Views& views);
   void replace(const Plan& plan, std::uint64_t entries);
   void add_plan(const Shape& shape, std::uint32_t capacity);
-  void draw_whole(const std::vector<FaceOrder>& faces, Views& views);
-  void draw_parts(const std::vector<FaceOrder>& faces, Views& views);
+  void draw_rows(const std::vector<FaceOrder>& faces, ViewOrder& view);
   void wait();
 
   int device_;

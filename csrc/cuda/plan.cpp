@@ -4,8 +4,6 @@
 #include <bit>
 #include <cstring>
 
-#include "cuda/kernels.h"
-
 namespace avatar_rt::cuda {
 namespace {
 
@@ -51,29 +49,26 @@ class KeyedPlan final : public Plan {
 
   void launch_adjoint(cudaStream_t stream) override {
     upload(stream);
-    blend_adjoint(stream, batch(), tile_works(), sorted(), shape().channels);
+    blend_adjoint(stream, batch(), tile_work_, sorted(), shape().channels);
   }
 
  private:
   void record(cudaStream_t stream, int bits) {
     const Batch on_device = batch();
     const Entries<Key> entries = {keys_.data(), values_.data(), capacity()};
-    const Works gaussians = {gaussian_work_.work.data(), gaussian_work_.count};
     upload(stream);
-    prepare(stream, on_device, {vertex_work_.work.data(), vertex_work_.count}, counted_.data(),
-            zeros_, entries);
-    (shape().channels != 0 ? project_array : project_rig)(stream, on_device, gaussians);
-    enter(stream, on_device, gaussians, entries);
+    prepare(stream, on_device, vertex_work_, counted_.data(), zeros_, entries);
+    (shape().channels != 0 ? project_array : project_rig)(stream, on_device, gaussian_work_);
+    enter(stream, on_device, gaussian_work_, entries);
     sort(stream, temporary_.data(), temporary_.size(), entries, sorted(), bits);
     if (shape().channels != 0) {
-      blend_floats(stream, on_device, tile_works(), sorted(), shape().channels);
+      blend_floats(stream, on_device, tile_work_, sorted(), shape().channels);
     } else {
-      blend(stream, on_device, tile_works(), sorted());
+      blend(stream, on_device, tile_work_, sorted());
     }
     download(stream);
   }
 
-  Works tile_works() const { return {tile_work_.work.data(), tile_work_.count}; }
   Entries<Key> sorted() const {
     return {sorted_keys_.data(), sorted_values_.data(), capacity()};
   }

@@ -7,8 +7,7 @@
 #include <memory>
 #include <vector>
 
-#include "cuda/jobs.h"
-#include "cuda/runtime.h"
+#include "cuda/kernels.h"
 
 namespace avatar_rt::cuda {
 
@@ -56,8 +55,8 @@ class Plan {
   std::uint64_t entries() const { return report_.data()->entries; }
   std::uint32_t skipped(int view) const;
 
-  // Whether frames, the last among them, need less than half of the capacity, for which sorting takes
-  // its time. To be asked once a frame: it takes many to be sure, but only one after the first.
+  // Whether many frames on end, the last among them, needed less than half of the capacity, for which
+  // sorting takes its time. To be asked once a frame.
   bool is_too_roomy();
 
   const Shape& shape() const { return shape_; }
@@ -74,15 +73,17 @@ class Plan {
   struct WorkList {
     Memory<Work> work;
     std::size_t count = 0;
+    operator Works() const { return {work.data(), count}; }
   };
   WorkList vertex_work_, gaussian_work_, tile_work_;
-  std::uint32_t zeros_;            // words that are cleared
+  Memory<unsigned long long> counted_;  // Counters, a ViewState a view, then Batch::prefixes
+  std::uint32_t zeros_;            // of its words are cleared: all
 
  private:
   Shape shape_;
   std::uint32_t capacity_;
   static constexpr int kPatience = 256;
-  int surplus_ = kPatience - 1;    // frames that needed less
+  int surplus_ = 0;                // frames on end that needed less
   Pinned<std::byte> staging_;
   Memory<std::byte> jobs_;
   std::size_t job_bytes_;
@@ -94,10 +95,7 @@ class Plan {
   Memory<float4> posed_;
   Memory<ScreenSplat> splats_;
   Memory<Footing> footings_;
-
- protected:
-  Memory<unsigned long long> counted_;  // Counters, a ViewState a view, then Batch::prefixes
-  Pinned<Counters> report_;        // the first two of these
+  Pinned<Counters> report_;        // what counted_ begins with: Counters, and the views' states
 };
 
 std::unique_ptr<Plan> make_plan(const Shape& shape, std::uint32_t capacity, cudaStream_t stream);

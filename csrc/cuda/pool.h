@@ -32,6 +32,12 @@ class Pool : public std::enable_shared_from_this<Pool<Piece>> {
             }};
   }
 
+  // Lets go of those that are idle.
+  void clear() {
+    const std::lock_guard lock(mutex_);
+    idle_.clear();
+  }
+
  private:
   static constexpr std::size_t kMostIdle = 8;
 
