@@ -96,10 +96,9 @@ struct Animator::State {
   // Vertices and triangles of pose b.
   void pose(const AnimationView& view, std::size_t b) {
     const std::size_t E = size(expression_count), J = size(skeleton.count());
-    std::copy_n(view.coefficients + b * E, E, coefficients.data());
-    // where the head has no correctives, no delta refers to those behind the expressions
-    skeleton.pose(view.joint_rotations + 3 * J * b, view.translation + 3 * b, matrices.data(),
-                  coefficients.data() + E);
+    skeleton.pose({view.coefficients + b * E, view.joint_rotations + 3 * J * b,
+                   view.translation + 3 * b},
+                  E, coefficients.data(), matrices.data());
     const SkinArgs skin = skin_args();
     over_packs(threads, head.packs,
                [&](int first, int last) { backend().stages->skin(skin, first, last); });

@@ -85,6 +85,22 @@ Thresholds thresholds_of(Quality quality) {
   return kThresholds[static_cast<int>(quality)];
 }
 
+Target target_of(PixelFormat format) {
+  switch (format) {
+    case PixelFormat::rgb8:
+      return Target::rgb8;
+    case PixelFormat::rgba8:
+      return Target::rgba8;
+    case PixelFormat::i420:
+      return Target::i420;
+    case PixelFormat::nv12:
+      return Target::nv12;
+    case PixelFormat::float32:
+      break;
+  }
+  return Target::rgba_float;
+}
+
 bool Canvas::grow(Segment& segment) {
   Arena& arena = *static_cast<Arena*>(segment.owner);
   if (segment.used + kPage > arena.most_slots) return false;

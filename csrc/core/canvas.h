@@ -23,6 +23,9 @@ struct Thresholds {
 };
 Thresholds thresholds_of(Quality quality);
 
+// What the last stage writes for a format of an avatar's pictures.
+Target target_of(PixelFormat format);
+
 class Canvas {
  public:
   // Fills a segment's tiles from its Gaussians.

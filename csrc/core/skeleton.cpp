@@ -83,6 +83,12 @@ void Skeleton::pose(const float* joint_rotations, const float* translation, floa
   }
 }
 
+void Skeleton::pose(const PoseView& pose_, std::size_t expressions, float* coefficients,
+                    float* matrices) const {
+  std::copy_n(pose_.coefficients, expressions, coefficients);
+  pose(pose_.joint_rotations, pose_.translation, matrices, coefficients + expressions);
+}
+
 void Skeleton::adjoint(const float* joint_rotations, const double* matrices,
                        const double* correctives, float* rotation_gradient,
                        float* translation_gradient) const {

@@ -1,6 +1,7 @@
 // Joints: from their rotations to skinning matrices and the weights of pose correctives, and back.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 
@@ -16,6 +17,10 @@ class Skeleton {
   // correctives: 9 a joint but the first, the entries of R - I (SMPL, Loper et al. 2015, eq. 9).
   void pose(const float* joint_rotations, const float* translation, float* matrices,
             float* correctives) const;
+  // The same of a pose, and behind its own `expressions` coefficients those of correctives: where a
+  // head has none, no delta refers to them.
+  void pose(const PoseView& pose, std::size_t expressions, float* coefficients,
+            float* matrices) const;
 
   // From the gradients of matrices and correctives to those of rotations (3 a joint) and
   // translation (3).

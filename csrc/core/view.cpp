@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <utility>
 
 #include "core/parallel.h"
 #include "math/rig.h"
@@ -16,16 +15,13 @@ void Face::pose(const PackedAvatar& avatar, const PoseView& pose, int threads) {
   coefficients_.reserve(expressions + 9 * joints);
   matrices_.reserve(12 * joints);
   for (auto& axis : axes_) axis.reserve(static_cast<std::size_t>(head.packs) * kPack);
-  float* c = coefficients_.data();
-  std::copy_n(pose.coefficients, expressions, c);
-  // where the head has no correctives, no delta refers to those behind the expressions
-  avatar.skeleton.pose(pose.joint_rotations, pose.translation, matrices_.data(), c + expressions);
+  avatar.skeleton.pose(pose, expressions, coefficients_.data(), matrices_.data());
   const SkinArgs args{head.rest.data(),
                       head.delta_begin.data(),
                       head.delta_source.data(),
                       head.delta_scale.data(),
                       head.deltas.data(),
-                      c,
+                      coefficients_.data(),
                       head.influence_begin.data(),
                       head.influence_joint.data(),
                       head.influence_weight.data(),
@@ -119,14 +115,7 @@ void View::draw(const PackedAvatar& avatar, Shot& shot, PixelFormat format, Qual
   blend.color_stride = 4;
   blend.channels = 3;
   blend.image = shot.pixels;
-  const std::pair<PixelFormat, Target> targets[] = {{PixelFormat::rgb8, Target::rgb8},
-                                                    {PixelFormat::rgba8, Target::rgba8},
-                                                    {PixelFormat::i420, Target::i420},
-                                                    {PixelFormat::nv12, Target::nv12},
-                                                    {PixelFormat::float32, Target::rgba_float}};
-  for (const auto& [from, to] : targets) {
-    if (from == format) blend.target = to;
-  }
+  blend.target = target_of(format);
   blend.background = is_opaque(format) ? shot.background : nullptr;
   shot.skipped = canvas_.draw(
       avatar.gaussian_count, shot.camera, quality, threads,

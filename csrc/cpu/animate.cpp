@@ -34,7 +34,7 @@ void skin(const SkinArgs& args, int first_pack, int last_pack) {
 
 void frames(const FrameArgs& args, int first_pack, int last_pack) {
   const float* R = args.view.rotation;
-  const F tiny = splat(1e-30f);
+  const F tiny = splat(kTinySquare);
   for (int at = first_pack * kPack; at < last_pack * kPack; at += kWidth) {
     Vec3<F> v[3];
     for (int k = 0; k < 3; ++k) {

@@ -95,7 +95,7 @@ AVATAR_RT_INLINE void skin_adjoint_lane(const SkinAdjointArgs& args, int pack, i
 }  // namespace
 
 void frames_adjoint(const FrameAdjointArgs& args, int first_pack, int last_pack) {
-  const F tiny = splat(1e-30f);
+  const F tiny = splat(kTinySquare);
   for (int at = first_pack * kPack; at < last_pack * kPack; at += kWidth) {
     Vec3<F> v[3], out[3];
     for (int k = 0; k < 3; ++k) {

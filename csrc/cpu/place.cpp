@@ -47,7 +47,7 @@ AVATAR_RT_INLINE Lane load_lane(const PlaceArgs& args, std::int64_t at, std::int
   load_rows(args.scales + 3 * at, lane.count, s);
   // one of no length turns nothing, and its gradient is 0
   const F square = q[0] * q[0] + q[1] * q[1] + q[2] * q[2] + q[3] * q[3];
-  const F unit = rsqrt(max(square, splat(1e-30f)));
+  const F unit = rsqrt(max(square, splat(kTinySquare)));
   lane.own = {{o[0], o[1], o[2]},
               b[1],
               b[2],

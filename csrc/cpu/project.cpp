@@ -10,7 +10,7 @@ namespace {
 // The colours of a lane of Gaussians seen along `direction` (camera space, any length).
 AVATAR_RT_INLINE void shade(const ProjectArgs& args, const RigArgs& rig, Vec3<F> direction,
                             std::int64_t index) {
-  const F scale = rsqrt(max(dot(direction, direction), splat(1e-30f)));
+  const F scale = rsqrt(max(dot(direction, direction), splat(kTinySquare)));
   const Vec3<F> world = turned_back(args.view.rotation, scale * direction);
   F basis[16];
   sh_basis(world, rig.sh_count, basis);
@@ -44,7 +44,7 @@ template <bool kSimilarity, bool kNear>
     const Vec3<F> normal = {frame(3), frame(4), frame(5)};
     const Vec3<F> origin = {frame(9), frame(10), frame(11)};
     F away = dot(normal, origin) *
-             rough_rsqrt(max(dot(normal, normal) * dot(origin, origin), splat(1e-30f)));
+             rough_rsqrt(max(dot(normal, normal) * dot(origin, origin), splat(kTinySquare)));
     // what is not a number is kept, to be counted
     away = select(less(max(away, -away), splat(2.0f)), away, splat(-1.0f));
     faces = less(away, splat(-args.facing_min));

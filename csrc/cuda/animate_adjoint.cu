@@ -67,9 +67,9 @@ __device__ void place_back(const AnimationView& view, const Triangle& triangle,
   for (int k = 0; k < 3; ++k) sum.scale[k] += local.scale[k];
   const Vec3<float>(&v)[3] = triangle.corner;
   if (view.frame == Frame::similarity) {
-    scalar::similarity_frame_adjoint(v[0], v[1], v[2], kTinyFrame, of_frame, corner);
+    scalar::similarity_frame_adjoint(v[0], v[1], v[2], kTinySquare, of_frame, corner);
   } else {
-    scalar::affine_frame_adjoint(v[0], v[1], v[2], kTinyFrame, of_frame, corner);
+    scalar::affine_frame_adjoint(v[0], v[1], v[2], kTinySquare, of_frame, corner);
   }
 }
 

@@ -75,11 +75,10 @@ void Animation::send_poses(const AnimationView& view, cudaStream_t stream) {
   poses_.reserve(poses * stride() + 1);
   for (std::size_t b = 0; b < poses; ++b) {
     float* const own = poses_written_.data() + b * stride();
-    // where the head has no correctives, no delta refers to those behind the expressions
     std::fill_n(own, stride(), 0.0f);
-    std::copy_n(view.coefficients + b * E, E, own);
-    skeleton_.pose(view.joint_rotations + 3 * joints() * b, view.translation + 3 * b,
-                   own + coefficients(), own + E);
+    skeleton_.pose({view.coefficients + b * E, view.joint_rotations + 3 * joints() * b,
+                    view.translation + 3 * b},
+                   E, own, own + coefficients());
   }
   check(cudaMemcpyAsync(poses_.data(), poses_written_.data(), poses * stride() * sizeof(float),
                         cudaMemcpyHostToDevice, stream),

@@ -1,7 +1,6 @@
 #include "cuda/painter.h"
 
 #include <algorithm>
-#include <cmath>
 #include <utility>
 
 #include "core/canvas.h"
@@ -12,30 +11,12 @@ namespace {
 
 constexpr std::size_t kMostPlans = 4;
 
-Target target_of(PixelFormat format) {
-  switch (format) {
-    case PixelFormat::rgb8:
-      return Target::rgb8;
-    case PixelFormat::rgba8:
-      return Target::rgba8;
-    case PixelFormat::i420:
-      return Target::i420;
-    case PixelFormat::nv12:
-      return Target::nv12;
-    case PixelFormat::float32:
-      break;
-  }
-  return Target::rgba_float;
-}
-
 void fill(const Resident& avatar, const PoseView& pose, Plan& plan, int face, float* floats) {
   const PackedAvatar& packed = avatar.packed();
   const auto expressions = static_cast<std::size_t>(packed.expression_count);
   const auto joints = static_cast<std::size_t>(packed.skeleton.count());
   float* matrices = floats + expressions + 9 * joints;
-  std::copy_n(pose.coefficients, expressions, floats);
-  // where the head has no correctives, no delta refers to those behind the expressions
-  packed.skeleton.pose(pose.joint_rotations, pose.translation, matrices, floats + expressions);
+  packed.skeleton.pose(pose, expressions, floats, matrices);
   FaceJob& job = plan.faces()[face];
   avatar.describe(job);
   job.head.coefficients = plan.on_device(floats);
@@ -44,19 +25,10 @@ void fill(const Resident& avatar, const PoseView& pose, Plan& plan, int face, fl
 }
 
 void fill(const Resident& avatar, const ViewOrder& order, const Plan& plan, ViewJob& job) {
-  const Thresholds thresholds = thresholds_of(order.quality);
   avatar.describe(job);
-  job.view = view_of(order.camera);
-  job.lens = lens_of(order.camera);
-  job.width = order.camera.width;
-  job.height = order.camera.height;
-  job.columns = tiles_across(job.width);
+  describe(job, order.camera, order.quality);
   job.top_row = order.top_row;
   job.bottom_row = order.bottom_row;
-  job.log2_alpha_min = std::log2(thresholds.alpha_min);
-  job.transmittance_min = thresholds.transmittance_min;
-  job.facing_min = thresholds.facing_min;
-  job.close = order.quality != Quality::exact;
   job.opaque = is_opaque(order.format) && order.background != nullptr;
   if (job.opaque) std::copy_n(order.background, 3, job.background);
   job.target = target_of(order.format);

@@ -2,7 +2,10 @@
 
 #include <algorithm>
 #include <bit>
+#include <cmath>
 #include <cstring>
+
+#include "core/canvas.h"
 
 namespace avatar_rt::cuda {
 namespace {
@@ -170,6 +173,21 @@ Batch Plan::batch() const {
           splats_.data(),
           footings_.data(),
           reinterpret_cast<unsigned long long*>(states + shape_.views.size())};
+}
+
+void describe(ViewJob& job, const CameraView& camera, Quality quality) {
+  const Thresholds thresholds = thresholds_of(quality);
+  job.view = view_of(camera);
+  job.lens = lens_of(camera);
+  job.width = camera.width;
+  job.height = camera.height;
+  job.columns = tiles_across(camera.width);
+  job.top_row = 0;
+  job.bottom_row = tiles_across(camera.height);
+  job.log2_alpha_min = std::log2(thresholds.alpha_min);
+  job.transmittance_min = thresholds.transmittance_min;
+  job.facing_min = thresholds.facing_min;
+  job.close = quality != Quality::exact;
 }
 
 std::unique_ptr<Plan> make_plan(const Shape& shape, std::uint32_t capacity, cudaStream_t stream) {

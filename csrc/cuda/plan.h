@@ -98,6 +98,9 @@ class Plan {
   Pinned<Counters> report_;        // what counted_ begins with: Counters, and the views' states
 };
 
+// What a view's job says of its camera and of the rules: all of the picture is to be drawn.
+void describe(ViewJob& job, const CameraView& camera, Quality quality);
+
 std::unique_ptr<Plan> make_plan(const Shape& shape, std::uint32_t capacity, cudaStream_t stream);
 
 }  // namespace avatar_rt::cuda

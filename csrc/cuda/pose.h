@@ -8,12 +8,6 @@
 
 namespace avatar_rt::cuda {
 
-inline constexpr float kTinyFrame = 1e-30f;  // as cpu/animate.cpp has it
-
-inline std::size_t blocks_for(std::size_t items, int a_block) {
-  return (items + static_cast<std::size_t>(a_block) - 1) / static_cast<std::size_t>(a_block);
-}
-
 // A launch has blocks_for(items, a_block) blocks for each pose.
 struct Part {
   std::size_t pose, first;         // item of that pose
@@ -49,8 +43,8 @@ struct Triangle {
   }
   __device__ __forceinline__ scalar::TriangleFrame<float> frame(Frame kind) const {
     return kind == Frame::similarity
-               ? scalar::similarity_frame(corner[0], corner[1], corner[2], kTinyFrame)
-               : scalar::affine_frame(corner[0], corner[1], corner[2], kTinyFrame);
+               ? scalar::similarity_frame(corner[0], corner[1], corner[2], kTinySquare)
+               : scalar::affine_frame(corner[0], corner[1], corner[2], kTinySquare);
   }
 };
 
@@ -60,7 +54,7 @@ __device__ __forceinline__ scalar::LocalGaussian<float> gaussian_of(const Animat
               *s = view.scales + 3 * index;
   // one of no length turns nothing, and its gradient is 0
   const float square = q[0] * q[0] + q[1] * q[1] + q[2] * q[2] + q[3] * q[3];
-  const float unit = scalar::rsqrt(scalar::max(square, 1e-30f));
+  const float unit = scalar::rsqrt(scalar::max(square, kTinySquare));
   return {vector_at(view.offsets + 3 * index),
           b[1],
           b[2],

@@ -118,8 +118,8 @@ __global__ void __launch_bounds__(kThreads)
 }  // namespace
 
 void project_adjoint(cudaStream_t stream, const ProjectAdjointArgs& args, const ShadeArgs& shade) {
-  const auto count = static_cast<std::size_t>(args.gaussians.count);
-  launch(stream, project_adjoint_kernel, (count + kThreads - 1) / kThreads, kThreads, args, shade);
+  launch(stream, project_adjoint_kernel, blocks_for(args.gaussians.count, kThreads), kThreads, args,
+         shade);
 }
 
 }  // namespace avatar_rt::cuda

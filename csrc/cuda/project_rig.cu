@@ -10,11 +10,9 @@ namespace {
 using scalar::Footprint;
 using scalar::Vec3;
 
-constexpr float kTiny = 1e-30f;
-
 // The colour of an avatar's Gaussian seen along `direction` (camera space, any length).
 __device__ Vec3<float> shade(const ViewJob& job, Vec3<float> direction, std::size_t index) {
-  const float scale = scalar::rsqrt(fmaxf(dot(direction, direction), kTiny));
+  const float scale = scalar::rsqrt(fmaxf(dot(direction, direction), kTinySquare));
   float basis[16];
   scalar::sh_basis(scalar::turned_back(job.view.rotation, scale * direction), job.sh_count, basis);
   const __half* sh =
@@ -46,8 +44,8 @@ struct Bound {
     const Vec3<float> a = corner_of(job, job.corners[0][triangle]);
     const Vec3<float> b = corner_of(job, job.corners[1][triangle]);
     const Vec3<float> c = corner_of(job, job.corners[2][triangle]);
-    frame = job.similarity ? scalar::similarity_frame(a, b, c, kTiny)
-                           : scalar::affine_frame(a, b, c, kTiny);
+    frame = job.similarity ? scalar::similarity_frame(a, b, c, kTinySquare)
+                           : scalar::affine_frame(a, b, c, kTinySquare);
   }
   __device__ __forceinline__ float field(int k) const { return fields[16 * k]; }
 
@@ -70,7 +68,7 @@ __device__ bool project_one(const ViewJob& job, std::size_t index, Projected& ou
     const Vec3<float> normal = frame.axis[1], origin = frame.origin;
     const float away =
         dot(normal, origin) *
-        scalar::rsqrt(fmaxf(dot(normal, normal) * dot(origin, origin), kTiny));
+        scalar::rsqrt(fmaxf(dot(normal, normal) * dot(origin, origin), kTinySquare));
     // what is not a number is kept, to be counted
     if (fabsf(away) < 2 && away >= -job.facing_min) return false;
   }
@@ -128,8 +126,7 @@ __global__ void __launch_bounds__(kThreads)
 }  // namespace
 
 void place_gaussians(cudaStream_t stream, const ViewJob& view, float* means, float* covars) {
-  const std::size_t blocks = (static_cast<std::size_t>(view.count) + kThreads - 1) / kThreads;
-  launch(stream, place_kernel, blocks, kThreads, view, means, covars);
+  launch(stream, place_kernel, blocks_for(view.count, kThreads), kThreads, view, means, covars);
 }
 
 cudaError_t runs_here() {

@@ -4,6 +4,7 @@
 #include <cuda_runtime.h>
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <utility>
@@ -135,6 +136,11 @@ Graph recorded(cudaStream_t stream, const Record& record) {
   cudaGraphDestroy(graph);
   check(made, "making a graph");
   return Graph(out);
+}
+
+// How many blocks it takes, if each does so many items.
+inline std::size_t blocks_for(std::int64_t items, int a_block) {
+  return static_cast<std::size_t>((items + a_block - 1) / a_block);
 }
 
 // kernel(arguments…) by `blocks` blocks of `threads` threads; nothing for no blocks.

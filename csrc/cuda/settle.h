@@ -29,8 +29,9 @@ struct Nothing {
 
 // Finds where a lane's Gaussian is drawn, and writes what there is to it. All lanes of a warp call
 // it; `here` where the lane has one.
-__device__ __forceinline__ void settle(const ViewJob& job, ViewState& state, const Projected& found, bool here,
-                       ScreenSplat* splat, Footing* footing) {
+__device__ __forceinline__ void settle(const ViewJob& job, ViewState& state,
+                                       const Projected& found, bool here, ScreenSplat* splat,
+                                       Footing* footing) {
   const scalar::Ellipse<float>& e = found.ellipse;
   // one infinity or NaN among them (a covariance that is not positive makes l11 one) spoils the sum
   const float total = e.x + e.y + e.xx + e.yy + e.det + e.l11 + e.l22 + e.depth +
@@ -88,7 +89,7 @@ __device__ __forceinline__ void project(const Batch& batch, const Work* work, co
   const Work own = work[blockIdx.x];
   const ViewJob& job = batch.views[own.job];
   const std::size_t index = own.first + threadIdx.x, place = job.first_splat + index;
-  bool here = index < static_cast<std::size_t>(job.count);
+  const bool here = index < static_cast<std::size_t>(job.count);
   Projected found{};
   const bool faces = here && find(job, index, found);
   if (here && !faces) batch.footings[place] = {};

@@ -29,8 +29,7 @@ __global__ void __launch_bounds__(kThreads) shade_kernel(ShadeArgs args, std::in
 }  // namespace
 
 void shade(cudaStream_t stream, const ShadeArgs& args, std::int64_t count) {
-  const std::size_t blocks = (static_cast<std::size_t>(count) + kThreads - 1) / kThreads;
-  launch(stream, shade_kernel, blocks, kThreads, args, count);
+  launch(stream, shade_kernel, blocks_for(count, kThreads), kThreads, args, count);
 }
 
 }  // namespace avatar_rt::cuda

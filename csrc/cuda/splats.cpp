@@ -1,6 +1,5 @@
 // Views of plain arrays on a device: splat() and the way back.
 #include <algorithm>
-#include <cmath>
 #include <stdexcept>
 #include <utility>
 #include <vector>
@@ -89,21 +88,9 @@ GaussianView DeviceSplats::gaussians_of(int view) const {
 }
 
 void DeviceSplats::fill(int view, float* image, float* alpha) {
-  const CameraView& camera = cameras_[static_cast<std::size_t>(view)];
-  const Thresholds thresholds = thresholds_of(batch_.quality);
   ViewJob& job = workspace_->plan->views()[view];
-  job.view = view_of(camera);
-  job.lens = lens_of(camera);
-  job.width = camera.width;
-  job.height = camera.height;
-  job.columns = tiles_across(camera.width);
-  job.top_row = 0;
-  job.bottom_row = tiles_across(camera.height);
+  describe(job, cameras_[static_cast<std::size_t>(view)], batch_.quality);
   job.count = batch_.count;
-  job.log2_alpha_min = std::log2(thresholds.alpha_min);
-  job.transmittance_min = thresholds.transmittance_min;
-  job.facing_min = thresholds.facing_min;
-  job.close = batch_.quality != Quality::exact;
   job.opaque = !background_.empty();
   std::copy(background_.begin(), background_.end(), job.background);
   job.target = Target::floats;

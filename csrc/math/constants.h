@@ -17,5 +17,6 @@ inline constexpr float kFrustumMargin = 0.3f;          // share of the half view
                                                        // which the projection's slope is frozen
 inline constexpr float kHarmonic0 = 0.28209479177387814f;  // spherical harmonic of degree 0
 inline constexpr int kMaxChannels = 32;
+inline constexpr float kTinySquare = 1e-30f;           // of a length: one over it stays finite
 
 }  // namespace avatar_rt

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <cstring>
 
+#include "math/constants.h"
 #include "math/inline.h"
 
 #if defined(__AVX512F__)
@@ -37,10 +38,10 @@ AVATAR_RT_INLINE F clamp(F v, F low, F high) { return min(max(v, low), high); }
 AVATAR_RT_INLINE I clamp(I v, I low, I high) { return min(max(v, low), high); }
 // Within 4e-4 of itself; 0 for what is negative.
 AVATAR_RT_INLINE F rough_sqrt(F v) {
-  v = max(v, splat(1e-30f));
+  v = max(v, splat(kTinySquare));
   return v * rough_rsqrt(v);
 }
-AVATAR_RT_INLINE F sqrt(F v) { return v * rsqrt(max(v, splat(1e-30f))); }
+AVATAR_RT_INLINE F sqrt(F v) { return v * rsqrt(max(v, splat(kTinySquare))); }
 
 // Four floats, on every processor.
 typedef float F4 __attribute__((vector_size(16)));

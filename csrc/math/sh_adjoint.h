@@ -44,7 +44,7 @@ struct Direction {
 };
 template <class R>
 AVATAR_RT_INLINE Direction<R> direction_of(Vec3<R> v) {
-  const R per_length = rsqrt(max(dot(v, v), R{} + 1e-30f));
+  const R per_length = rsqrt(max(dot(v, v), R{} + kTinySquare));
   return {per_length * v, per_length};
 }
 template <class R>
